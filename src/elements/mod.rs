@@ -1,0 +1,24 @@
+//! Ring 3: the GStreamer elements, one folder each, in the order in which data flows.
+
+pub mod word;
+
+use gst::glib;
+
+pub(crate) fn register(_plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
+    word::register_meta();
+    Ok(())
+}
+
+/// Caps of all audio behind `scriberesample`.
+pub fn speech_audio_caps() -> gst::Caps {
+    gst_audio::AudioCapsBuilder::new_interleaved()
+        .format(gst_audio::AudioFormat::F32le)
+        .rate(crate::time::SAMPLE_RATE as i32)
+        .channels(1)
+        .build()
+}
+
+/// Caps of the word stream: one bare word per buffer, see [`word`].
+pub fn word_caps() -> gst::Caps {
+    gst::Caps::builder("text/x-raw").field("format", "utf8").build()
+}

@@ -1,0 +1,1 @@
+//! Memory accounting: what the models hold, measured, judged and reported.

@@ -1,0 +1,1 @@
+//! Words → cues → caption formats.

@@ -1,0 +1,1 @@
+//! Audio → windows → words: the transcription session.
