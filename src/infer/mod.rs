@@ -1,1 +1,24 @@
-//! Ring 2: the only place that names a model runtime.
+//! Ring 2: the only place that names a model runtime, and the only one with `unsafe` code.
+
+mod alignment;
+mod backend_hook;
+pub mod engine;
+pub mod heap;
+pub mod model_file;
+pub mod recognizer;
+pub mod whisper;
+
+use std::sync::LazyLock;
+
+static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
+    gst::DebugCategory::new("scribe-whisper", gst::DebugColorFlags::empty(), Some("What whisper.cpp says"))
+});
+
+/// A line of a runtime's own log.
+fn note(is_error: bool, text: &str) {
+    if is_error {
+        gst::warning!(CAT, "{text}");
+    } else {
+        gst::debug!(CAT, "{text}");
+    }
+}

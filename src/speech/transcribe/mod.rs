@@ -1,1 +1,11 @@
 //! Audio → windows → words: the transcription session.
+
+mod hypothesis;
+mod script;
+mod session;
+pub mod speech_map;
+mod words;
+
+pub use hypothesis::{Hypothesis, Segment, Token};
+pub use session::{Context, Session, SessionConfig, Window};
+pub use words::words_of_segment;

@@ -1,0 +1,112 @@
+//! Where the times of tokens come from: attention heads known to follow the audio, or whisper.cpp's guess.
+
+use whisper_rs::{DtwAhead, DtwMode, DtwModelPreset, DtwParameters, WhisperTokenData};
+
+use super::model_file::ModelShape;
+
+/// Heads of the bundled demo model that look at the word to come: its training teaches them that
+/// (`models/README.md`).
+static DEMO_HEADS: [DtwAhead; 2] = [DtwAhead { n_text_layer: 2, n_head: 0 }, DtwAhead { n_text_layer: 3, n_head: 0 }];
+/// Shape of the demo model: width, encoder and decoder layers.
+const DEMO_SHAPE: (i32, i32, i32) = (128, 4, 4);
+
+/// How a model's token times are found.
+#[derive(Clone, Debug)]
+pub(super) enum Alignment {
+    /// By dynamic time warping over the cross-attention of known heads.
+    Heads { mode: DtwMode<'static>, count: usize },
+    /// By whisper.cpp's token timestamps: timestamp probabilities and the signal's energy.
+    Tokens,
+}
+
+/// The alignment for a model of this shape: OpenAI's own models have published heads, and fine-tuned models of
+/// the same shape keep them. Nobody needs to be asked.
+pub(super) fn of(shape: &ModelShape) -> Alignment {
+    let english = !shape.is_multilingual();
+    let preset = |model_preset, count| Alignment::Heads { mode: DtwMode::ModelPreset { model_preset }, count };
+    // Number of heads: the tables `g_aheads_*` of whisper.cpp.
+    match (shape.n_text_state, shape.n_audio_layer, shape.n_text_layer, english) {
+        (384, 4, 4, true) => preset(DtwModelPreset::TinyEn, 8),
+        (384, 4, 4, false) => preset(DtwModelPreset::Tiny, 6),
+        (512, 6, 6, true) => preset(DtwModelPreset::BaseEn, 5),
+        (512, 6, 6, false) => preset(DtwModelPreset::Base, 8),
+        (768, 12, 12, true) => preset(DtwModelPreset::SmallEn, 19),
+        (768, 12, 12, false) => preset(DtwModelPreset::Small, 10),
+        (1024, 24, 24, true) => preset(DtwModelPreset::MediumEn, 18),
+        (1024, 24, 24, false) => preset(DtwModelPreset::Medium, 6),
+        // v1 and v2 cannot be told apart by shape; v2 replaced v1 everywhere.
+        (1280, 32, 32, false) if shape.n_mels == 80 => preset(DtwModelPreset::LargeV2, 23),
+        (1280, 32, 32, false) => preset(DtwModelPreset::LargeV3, 10),
+        (1280, 32, 4, false) => preset(DtwModelPreset::LargeV3Turbo, 6),
+        (width, encoder, decoder, true) if (width, encoder, decoder) == DEMO_SHAPE => {
+            Alignment::Heads { mode: DtwMode::Custom { aheads: &DEMO_HEADS }, count: DEMO_HEADS.len() }
+        }
+        _ => Alignment::Tokens,
+    }
+}
+
+impl Alignment {
+    pub(super) fn is_known(&self) -> bool {
+        matches!(self, Alignment::Heads { .. })
+    }
+
+    pub(super) fn parameters(&self) -> DtwParameters<'static> {
+        match self {
+            Alignment::Tokens => DtwParameters::default(),
+            Alignment::Heads { mode, count } => DtwParameters {
+                mode: mode.clone(),
+                // whisper.cpp's default of 128 MiB is too small for 23 heads, and it asserts. Held are four
+                // copies of tokens × audio frames × heads in f32 (weights, norm, permuted, filtered), the cost
+                // and trace matrices, and the graph. 256 tokens bound a window's 220 and the prompt.
+                dtw_mem_size: 256 * 1500 * 4 * (4 * count + 8) + (16 << 20),
+            },
+        }
+    }
+
+    /// Start and end of a token in whisper.cpp's centiseconds; equal when only the onset is known.
+    pub(super) fn times(&self, token: &WhisperTokenData) -> (i64, i64) {
+        match self {
+            Alignment::Heads { .. } if token.t_dtw >= 0 => (token.t_dtw, token.t_dtw),
+            _ => (token.t0, token.t1.max(token.t0)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shape(n_vocab: i32, width: i32, encoder: i32, decoder: i32, n_mels: i32) -> ModelShape {
+        ModelShape {
+            n_vocab,
+            n_audio_ctx: 1500,
+            n_audio_state: width,
+            n_audio_head: width / 64,
+            n_audio_layer: encoder,
+            n_text_ctx: 448,
+            n_text_state: width,
+            n_text_head: width / 64,
+            n_text_layer: decoder,
+            n_mels,
+            ftype: 1,
+        }
+    }
+
+    #[test]
+    fn heads_are_found_from_the_shape() {
+        for (shape, heads) in [
+            (shape(51_864, 384, 4, 4, 80), Some(8)),
+            (shape(51_865, 512, 6, 6, 80), Some(8)),
+            (shape(51_865, 1280, 32, 32, 80), Some(23)),
+            (shape(51_866, 1280, 32, 32, 128), Some(10)),
+            (shape(51_866, 1280, 32, 4, 128), Some(6)),
+            (shape(51_865, 768, 12, 2, 80), None), // distil-small: no published heads
+        ] {
+            let found = match of(&shape) {
+                Alignment::Heads { count, .. } => Some(count),
+                Alignment::Tokens => None,
+            };
+            assert_eq!(found, heads, "{shape}");
+        }
+    }
+}
