@@ -1,12 +1,12 @@
-//! Giving freed memory back to the system.
-
+//! Freed heap back to the system.
 #![allow(unsafe_code)] // malloc_trim is a C function
 
-/// Returns freed heap pages to the system. glibc keeps what a model of many small and medium blocks leaves
-/// behind, and the resident set then looks as if the model had never gone. Elsewhere the allocator does it.
+/// Hands memory that was freed back to the system. glibc keeps it for later, so without this a
+/// released model still counts as resident; elements call it after they dropped one. It takes
+/// milliseconds for each GB freed. Elsewhere than on glibc the allocator decides for itself.
 pub fn give_back() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    // SAFETY: takes no pointer and may be called from any thread.
+    // SAFETY: takes any value, needs no other state, and glibc has it thread-safe.
     unsafe {
         libc::malloc_trim(0);
     }
