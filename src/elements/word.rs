@@ -2,8 +2,6 @@
 
 use std::sync::Once;
 
-use gst::prelude::*;
-
 use crate::{speech::Word, time};
 
 /// Name of the custom meta: `confidence` double 0..1, `speaker` string or unset, `segment` uint,

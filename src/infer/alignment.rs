@@ -6,7 +6,16 @@ use super::model_file::ModelShape;
 
 /// Heads of the bundled demo model that look at the word to come: its training teaches them that
 /// (`models/README.md`).
-static DEMO_HEADS: [DtwAhead; 2] = [DtwAhead { n_text_layer: 2, n_head: 0 }, DtwAhead { n_text_layer: 3, n_head: 0 }];
+static DEMO_HEADS: [DtwAhead; 2] = [
+    DtwAhead {
+        n_text_layer: 2,
+        n_head: 0,
+    },
+    DtwAhead {
+        n_text_layer: 3,
+        n_head: 0,
+    },
+];
 /// Shape of the demo model: width, encoder and decoder layers.
 const DEMO_SHAPE: (i32, i32, i32) = (128, 4, 4);
 
@@ -23,9 +32,17 @@ pub(super) enum Alignment {
 /// the same shape keep them. Nobody needs to be asked.
 pub(super) fn of(shape: &ModelShape) -> Alignment {
     let english = !shape.is_multilingual();
-    let preset = |model_preset, count| Alignment::Heads { mode: DtwMode::ModelPreset { model_preset }, count };
+    let preset = |model_preset, count| Alignment::Heads {
+        mode: DtwMode::ModelPreset { model_preset },
+        count,
+    };
     // Number of heads: the tables `g_aheads_*` of whisper.cpp.
-    match (shape.n_text_state, shape.n_audio_layer, shape.n_text_layer, english) {
+    match (
+        shape.n_text_state,
+        shape.n_audio_layer,
+        shape.n_text_layer,
+        english,
+    ) {
         (384, 4, 4, true) => preset(DtwModelPreset::TinyEn, 8),
         (384, 4, 4, false) => preset(DtwModelPreset::Tiny, 6),
         (512, 6, 6, true) => preset(DtwModelPreset::BaseEn, 5),
@@ -38,9 +55,10 @@ pub(super) fn of(shape: &ModelShape) -> Alignment {
         (1280, 32, 32, false) if shape.n_mels == 80 => preset(DtwModelPreset::LargeV2, 23),
         (1280, 32, 32, false) => preset(DtwModelPreset::LargeV3, 10),
         (1280, 32, 4, false) => preset(DtwModelPreset::LargeV3Turbo, 6),
-        (width, encoder, decoder, true) if (width, encoder, decoder) == DEMO_SHAPE => {
-            Alignment::Heads { mode: DtwMode::Custom { aheads: &DEMO_HEADS }, count: DEMO_HEADS.len() }
-        }
+        (width, encoder, decoder, true) if (width, encoder, decoder) == DEMO_SHAPE => Alignment::Heads {
+            mode: DtwMode::Custom { aheads: &DEMO_HEADS },
+            count: DEMO_HEADS.len(),
+        },
         _ => Alignment::Tokens,
     }
 }

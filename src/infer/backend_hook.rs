@@ -37,7 +37,9 @@ unsafe extern "C" fn init_and_remember(
     device: sys::ggml_backend_dev_t,
     parameters: *const c_char,
 ) -> sys::ggml_backend_t {
-    let Some(original) = ORIGINAL.get().copied().flatten() else { return std::ptr::null_mut() };
+    let Some(original) = ORIGINAL.get().copied().flatten() else {
+        return std::ptr::null_mut();
+    };
     // SAFETY: the function that ggml put there, with the arguments that it was called with.
     let backend = unsafe { original(device, parameters) };
     LAST_MADE.set(backend);

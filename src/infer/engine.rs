@@ -33,7 +33,11 @@ impl Engine {
             .name(name.to_owned())
             .spawn(move || run(loader, news, inbox, &flag))
             .map_err(|e| LoadError::Failed(format!("cannot start the thread {name} for the model: {e}")))?;
-        let engine = Engine { requests: Some(requests), thread: Some(thread), cancel };
+        let engine = Engine {
+            requests: Some(requests),
+            thread: Some(thread),
+            cancel,
+        };
         loop {
             match loading.recv() {
                 Ok(Loading::Progress(percent)) => progress(percent),
@@ -51,8 +55,12 @@ impl Engine {
     pub fn recognize(&self, window: Window) -> Answer {
         let dead = |_| RecognizeError::Dead("it panicked".into());
         let (answer, result) = mpsc::channel();
-        let Some(requests) = &self.requests else { return Err(RecognizeError::Cancelled) };
-        requests.send((window, answer)).map_err(|_| RecognizeError::Dead("it panicked".into()))?;
+        let Some(requests) = &self.requests else {
+            return Err(RecognizeError::Cancelled);
+        };
+        requests
+            .send((window, answer))
+            .map_err(|_| RecognizeError::Dead("it panicked".into()))?;
         result.recv().map_err(dead)?
     }
 
@@ -107,7 +115,8 @@ fn run(
 
 fn panic_text(panic: &Box<dyn std::any::Any + Send>) -> String {
     let text = panic.downcast_ref::<&str>().map(|s| (*s).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic without a text".into())
+    text.or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "a panic without a text".into())
 }
 
 #[cfg(test)]
@@ -121,7 +130,10 @@ mod tests {
     impl Recognizer for Fake {
         fn recognize(&mut self, window: &Window, cancel: &Cancel) -> Answer {
             match window.start {
-                0 => Ok(Hypothesis { next: 7, ..Default::default() }),
+                0 => Ok(Hypothesis {
+                    next: 7,
+                    ..Default::default()
+                }),
                 1 => panic!("out of cheese"),
                 _ => loop {
                     if cancel.is_set() {
@@ -134,7 +146,11 @@ mod tests {
     }
 
     fn window(start: u64) -> Window {
-        Window { start, samples: Vec::new(), context: Context::Start }
+        Window {
+            start,
+            samples: Vec::new(),
+            context: Context::Start,
+        }
     }
 
     fn engine() -> Engine {
@@ -149,7 +165,11 @@ mod tests {
         let stopper = std::thread::spawn(move || cancel.set());
         assert_eq!(engine.recognize(window(2)), Err(RecognizeError::Cancelled));
         stopper.join().unwrap();
-        assert_eq!(engine.recognize(window(0)), Err(RecognizeError::Cancelled), "until it is cleared");
+        assert_eq!(
+            engine.recognize(window(0)),
+            Err(RecognizeError::Cancelled),
+            "until it is cleared"
+        );
         engine.cancel().clear();
         assert!(engine.recognize(window(0)).is_ok());
     }
@@ -157,8 +177,14 @@ mod tests {
     #[test]
     fn a_panic_is_an_error_and_says_what_happened() {
         let engine = engine();
-        assert_eq!(engine.recognize(window(1)), Err(RecognizeError::Dead("out of cheese".into())));
-        assert!(matches!(engine.recognize(window(0)), Err(RecognizeError::Dead(_))));
+        assert_eq!(
+            engine.recognize(window(1)),
+            Err(RecognizeError::Dead("out of cheese".into()))
+        );
+        assert!(matches!(
+            engine.recognize(window(0)),
+            Err(RecognizeError::Dead(_))
+        ));
     }
 
     #[test]
@@ -170,8 +196,14 @@ mod tests {
             Err(LoadError::NotFound("no such file".into()))
         });
         let error = Engine::start("fake", loader, |p| seen.push(p)).unwrap_err();
-        assert_eq!((error, seen), (LoadError::NotFound("no such file".into()), vec![10, 100]));
+        assert_eq!(
+            (error, seen),
+            (LoadError::NotFound("no such file".into()), vec![10, 100])
+        );
         let panics: Loader = Box::new(|_| panic!("broken"));
-        assert!(matches!(Engine::start("fake", panics, |_| {}), Err(LoadError::Failed(_))));
+        assert!(matches!(
+            Engine::start("fake", panics, |_| {}),
+            Err(LoadError::Failed(_))
+        ));
     }
 }

@@ -6,12 +6,17 @@ pub mod engine;
 pub mod heap;
 pub mod model_file;
 pub mod recognizer;
+pub mod vad;
 pub mod whisper;
 
 use std::sync::LazyLock;
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
-    gst::DebugCategory::new("scribe-whisper", gst::DebugColorFlags::empty(), Some("What whisper.cpp says"))
+    gst::DebugCategory::new(
+        "scribe-whisper",
+        gst::DebugColorFlags::empty(),
+        Some("What whisper.cpp says"),
+    )
 });
 
 /// A line of a runtime's own log.

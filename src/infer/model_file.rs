@@ -45,7 +45,11 @@ impl ModelShape {
 
 impl fmt::Display for ModelShape {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let language = if self.is_multilingual() { "multilingual" } else { "English only" };
+        let language = if self.is_multilingual() {
+            "multilingual"
+        } else {
+            "English only"
+        };
         write!(
             f,
             "Whisper, {language}, width {}, {} + {} layers, {} mel bands",
@@ -73,11 +77,17 @@ pub fn check(path: &Path) -> Result<ModelShape, LoadError> {
         )));
     }
     let file = File::open(path).map_err(|e| {
-        LoadError::NotFound(format!("cannot open the model file {shown}: {e}. Check its permissions"))
+        LoadError::NotFound(format!(
+            "cannot open the model file {shown}: {e}. Check its permissions"
+        ))
     })?;
-    Walk { reader: BufReader::with_capacity(1 << 16, file), at: 0, size: metadata.len() }
-        .shape()
-        .map_err(|problem| LoadError::WrongFile(format!("the model file {shown} {problem}")))
+    Walk {
+        reader: BufReader::with_capacity(1 << 16, file),
+        at: 0,
+        size: metadata.len(),
+    }
+    .shape()
+    .map_err(|problem| LoadError::WrongFile(format!("the model file {shown} {problem}")))
 }
 
 struct Walk<R> {
@@ -104,8 +114,23 @@ impl<R: Read + Seek> Walk<R> {
         for n in &mut numbers {
             *n = self.i32("the hyper-parameters")?;
         }
-        let [n_vocab, n_audio_ctx, n_audio_state, n_audio_head, n_audio_layer, ..] = numbers;
-        let [.., n_text_ctx, n_text_state, n_text_head, n_text_layer, n_mels, ftype] = numbers;
+        let [
+            n_vocab,
+            n_audio_ctx,
+            n_audio_state,
+            n_audio_head,
+            n_audio_layer,
+            ..,
+        ] = numbers;
+        let [
+            ..,
+            n_text_ctx,
+            n_text_state,
+            n_text_head,
+            n_text_layer,
+            n_mels,
+            ftype,
+        ] = numbers;
         let shape = ModelShape {
             n_vocab,
             n_audio_ctx,
@@ -151,7 +176,9 @@ impl<R: Read + Seek> Walk<R> {
             let length = self.u32("the vocabulary")?;
             // The longest token of OpenAI's vocabularies has 128 bytes.
             if length > 1024 {
-                return Err(format!("is damaged: a token of {length} bytes in its vocabulary. {AGAIN}"));
+                return Err(format!(
+                    "is damaged: a token of {length} bytes in its vocabulary. {AGAIN}"
+                ));
             }
             self.skip(u64::from(length), "the vocabulary")?;
         }
@@ -174,7 +201,9 @@ impl<R: Read + Seek> Walk<R> {
             for d in 0..dimensions {
                 let n = self.i32("a tensor's header")?;
                 if n < 1 {
-                    return Err(format!("is damaged: its tensor {found} has a dimension of {n}. {AGAIN}"));
+                    return Err(format!(
+                        "is damaged: its tensor {found} has a dimension of {n}. {AGAIN}"
+                    ));
                 }
                 if d == 0 {
                     row = n as u64;
@@ -183,10 +212,14 @@ impl<R: Read + Seek> Walk<R> {
             }
             self.skip(name_length as u64, "a tensor's name")?;
             let (block, bytes) = block_of(kind).ok_or_else(|| {
-                format!("holds a tensor of the unknown type {kind}: made by a newer tool, or damaged. {AGAIN}")
+                format!(
+                    "holds a tensor of the unknown type {kind}: made by a newer tool, or damaged. {AGAIN}"
+                )
             })?;
             if !row.is_multiple_of(block) {
-                return Err(format!("is damaged: rows of {row} in its tensor {found}. {AGAIN}"));
+                return Err(format!(
+                    "is damaged: rows of {row} in its tensor {found}. {AGAIN}"
+                ));
             }
             self.skip((elements / block).saturating_mul(bytes), "the weights")?;
             found += 1;
@@ -202,7 +235,9 @@ impl<R: Read + Seek> Walk<R> {
 
     fn u32(&mut self, what: &str) -> Result<u32, String> {
         let mut bytes = [0; 4];
-        self.reader.read_exact(&mut bytes).map_err(|_| self.short(4, what))?;
+        self.reader
+            .read_exact(&mut bytes)
+            .map_err(|_| self.short(4, what))?;
         self.at += 4;
         Ok(u32::from_le_bytes(bytes))
     }
@@ -215,7 +250,9 @@ impl<R: Read + Seek> Walk<R> {
         if n > self.size - self.at {
             return Err(self.short(n, what));
         }
-        self.reader.seek_relative_to(self.at + n).map_err(|e| format!("cannot be read: {e}"))?;
+        self.reader
+            .seek_relative_to(self.at + n)
+            .map_err(|e| format!("cannot be read: {e}"))?;
         self.at += n;
         Ok(())
     }
@@ -261,7 +298,10 @@ fn check_shape(s: &ModelShape) -> Result<(), String> {
             ));
         }
     }
-    if s.n_audio_state != s.n_text_state || s.n_audio_state % s.n_audio_head != 0 || s.n_text_state % s.n_text_head != 0 {
+    if s.n_audio_state != s.n_text_state
+        || s.n_audio_state % s.n_audio_head != 0
+        || s.n_text_state % s.n_text_head != 0
+    {
         return Err(format!(
             "is for another architecture, or damaged: width {} with {} heads in the encoder, {} with {} in the \
              decoder. {AGAIN}",
@@ -329,7 +369,12 @@ mod tests {
     }
 
     fn walk(bytes: &[u8]) -> Result<ModelShape, String> {
-        Walk { reader: Cursor::new(bytes), at: 0, size: bytes.len() as u64 }.shape()
+        Walk {
+            reader: Cursor::new(bytes),
+            at: 0,
+            size: bytes.len() as u64,
+        }
+        .shape()
     }
 
     #[test]
@@ -359,14 +404,19 @@ mod tests {
             (&other, "another architecture"),
         ] {
             let problem = walk(bytes).unwrap_err();
-            assert!(problem.contains(expected), "{problem:?} does not say {expected:?}");
+            assert!(
+                problem.contains(expected),
+                "{problem:?} does not say {expected:?}"
+            );
         }
     }
 
     #[test]
     fn a_missing_file_and_a_folder_are_named() {
         for path in ["/nowhere/ggml-none.bin", "/"] {
-            let LoadError::NotFound(text) = check(Path::new(path)).unwrap_err() else { panic!("{path}") };
+            let LoadError::NotFound(text) = check(Path::new(path)).unwrap_err() else {
+                panic!("{path}")
+            };
             assert!(text.contains(path), "{text}");
         }
     }

@@ -8,7 +8,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, Ordering};
 
 use whisper_rs::whisper_rs_sys as sys;
-use whisper_rs::{FullParams, SamplingStrategy, WhisperContext, WhisperContextParameters, WhisperError, WhisperState};
+use whisper_rs::{
+    FullParams, SamplingStrategy, WhisperContext, WhisperContextParameters, WhisperError, WhisperState,
+};
 
 use super::alignment::{self, Alignment};
 use super::model_file::{self, ModelShape};
@@ -114,7 +116,11 @@ impl Whisper {
         });
         // SAFETY: `hooks` is boxed and outlives the state in `Whisper`.
         let state = unsafe {
-            backend_hook::with_abort(|| context.create_state(), abort_graph, hooks.as_ref() as *const Hooks as *mut c_void)
+            backend_hook::with_abort(
+                || context.create_state(),
+                abort_graph,
+                hooks.as_ref() as *const Hooks as *mut c_void,
+            )
         };
         let state = state.map_err(|_| {
             LoadError::NoMemory(format!(
@@ -124,8 +130,23 @@ impl Whisper {
             ))
         })?;
         report(100);
-        let first = parameters(config, &hooks);
-        let mut later = parameters(&WhisperConfig { initial_prompt: None, ..config.clone() }, &hooks);
+        // whisper.cpp would try to detect a language in an English-only model, too.
+        let language = config
+            .language
+            .clone()
+            .or_else(|| (!shape.is_multilingual()).then(|| "en".to_owned()));
+        let config = WhisperConfig {
+            language,
+            ..config.clone()
+        };
+        let first = parameters(&config, &hooks);
+        let mut later = parameters(
+            &WhisperConfig {
+                initial_prompt: None,
+                ..config.clone()
+            },
+            &hooks,
+        );
         later.set_no_context(false);
         Ok(Whisper {
             state: Some(state),
@@ -133,7 +154,7 @@ impl Whisper {
             hooks,
             first,
             later,
-            language: config.language.clone(),
+            language: config.language,
             heard: None,
             multilingual: shape.is_multilingual(),
             alignment,
@@ -142,7 +163,9 @@ impl Whisper {
 
     fn hypothesis(&self, state: &WhisperState, given: usize) -> Hypothesis {
         let eot = self.context.as_ref().map_or(i32::MAX, WhisperContext::token_eot);
-        let segments: Vec<_> = (0..state.full_n_segments()).filter_map(|i| state.get_segment(i)).collect();
+        let segments: Vec<_> = (0..state.full_n_segments())
+            .filter_map(|i| state.get_segment(i))
+            .collect();
         let last_closed = segments.last().map(|s| s.end_timestamp());
         let next = continue_at(last_closed, self.hooks.progress.load(Ordering::SeqCst), given);
         Hypothesis {
@@ -165,7 +188,11 @@ impl Whisper {
                             }
                         })
                         .collect();
-                    Segment { start, end, tokens: text }
+                    Segment {
+                        start,
+                        end,
+                        tokens: text,
+                    }
                 })
                 .collect(),
             language: self.heard.clone(),
@@ -196,7 +223,11 @@ impl Recognizer for Whisper {
             let id = state.full_lang_id_from_state();
             params.set_language(whisper_rs::get_lang_str(id));
         }
-        *self.hooks.cancel.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = cancel.clone();
+        *self
+            .hooks
+            .cancel
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner) = cancel.clone();
         self.hooks.cancelled.store(false, Ordering::SeqCst);
         self.hooks.encodes.store(0, Ordering::SeqCst);
         self.hooks.progress.store(0, Ordering::SeqCst);
@@ -222,7 +253,9 @@ impl Recognizer for Whisper {
         }
         let outcome = match result {
             _ if self.hooks.cancelled.load(Ordering::SeqCst) => Err(RecognizeError::Cancelled),
-            Err(error) => Err(RecognizeError::Failed(format!("whisper.cpp failed on a window: {error}"))),
+            Err(error) => Err(RecognizeError::Failed(format!(
+                "whisper.cpp failed on a window: {error}"
+            ))),
             Ok(()) => {
                 if self.multilingual {
                     let id = state.full_lang_id_from_state();
@@ -279,7 +312,11 @@ fn check_language(config: &WhisperConfig, shape: &ModelShape) -> Result<(), Load
         return Err(LoadError::WrongFile(format!(
             "the model {model} knows English only, but {} is asked for. Use a multilingual model (without .en in \
              its name)",
-            if config.translate { "a translation".to_owned() } else { format!("language-code={language}") }
+            if config.translate {
+                "a translation".to_owned()
+            } else {
+                format!("language-code={language}")
+            }
         )));
     }
     Ok(())
@@ -288,7 +325,10 @@ fn check_language(config: &WhisperConfig, shape: &ModelShape) -> Result<(), Load
 fn open(config: &WhisperConfig, alignment: &Alignment) -> Result<WhisperContext, LoadError> {
     let mut parameters = WhisperContextParameters::new();
     // On a CPU flash attention costs time in this version, and alignment cannot work with it.
-    parameters.use_gpu(false).flash_attn(false).dtw_parameters(alignment.parameters());
+    parameters
+        .use_gpu(false)
+        .flash_attn(false)
+        .dtw_parameters(alignment.parameters());
     WhisperContext::new_with_params(&config.model, parameters).map_err(|_| {
         heap::give_back();
         LoadError::WrongFile(format!(
@@ -301,8 +341,13 @@ fn open(config: &WhisperConfig, alignment: &Alignment) -> Result<WhisperContext,
 
 fn parameters(config: &WhisperConfig, hooks: &Hooks) -> FullParams<'static, 'static> {
     let mut p = FullParams::new(match config.beam_size {
-        ..=1 => SamplingStrategy::Greedy { best_of: config.best_of },
-        beam_size => SamplingStrategy::BeamSearch { beam_size, patience: -1.0 },
+        ..=1 => SamplingStrategy::Greedy {
+            best_of: config.best_of,
+        },
+        beam_size => SamplingStrategy::BeamSearch {
+            beam_size,
+            patience: -1.0,
+        },
     });
     p.set_print_progress(false);
     p.set_print_realtime(false);
@@ -342,7 +387,10 @@ fn parameters(config: &WhisperConfig, hooks: &Hooks) -> FullParams<'static, 'sta
 
 /// whisper.cpp's own static name of a language, so that nothing is borrowed.
 fn language_name(language: Option<&str>) -> &'static str {
-    language.and_then(whisper_rs::get_lang_id).and_then(whisper_rs::get_lang_str).unwrap_or("auto")
+    language
+        .and_then(whisper_rs::get_lang_id)
+        .and_then(whisper_rs::get_lang_str)
+        .unwrap_or("auto")
 }
 
 impl Hooks {
@@ -354,7 +402,11 @@ impl Hooks {
     }
 
     fn stop(&self) -> bool {
-        let stop = self.cancel.lock().unwrap_or_else(std::sync::PoisonError::into_inner).is_set();
+        let stop = self
+            .cancel
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .is_set();
         if stop {
             self.cancelled.store(true, Ordering::SeqCst);
         }
@@ -363,15 +415,26 @@ impl Hooks {
 }
 
 /// One call decodes one window: the second time whisper.cpp asks, the answer is no, and it returns with what it has.
-unsafe extern "C" fn begin_encoder(_: *mut sys::whisper_context, _: *mut sys::whisper_state, data: *mut c_void) -> bool {
+unsafe extern "C" fn begin_encoder(
+    _: *mut sys::whisper_context,
+    _: *mut sys::whisper_state,
+    data: *mut c_void,
+) -> bool {
     // SAFETY: whisper.cpp hands back the pointer that `parameters` set.
     let hooks = unsafe { Hooks::of(data) };
     hooks.encodes.fetch_add(1, Ordering::SeqCst) == 0 && !hooks.stop()
 }
 
-unsafe extern "C" fn note_progress(_: *mut sys::whisper_context, _: *mut sys::whisper_state, percent: i32, data: *mut c_void) {
+unsafe extern "C" fn note_progress(
+    _: *mut sys::whisper_context,
+    _: *mut sys::whisper_state,
+    percent: i32,
+    data: *mut c_void,
+) {
     // SAFETY: as above.
-    unsafe { Hooks::of(data) }.progress.store(percent, Ordering::SeqCst);
+    unsafe { Hooks::of(data) }
+        .progress
+        .store(percent, Ordering::SeqCst);
 }
 
 /// Runs behind each decoder graph, before a token is chosen.
@@ -440,7 +503,11 @@ mod tests {
             (Some(1000), 48, 1488), // the last two timestamps differ
             (Some(3000), 96, 3000),
         ] {
-            assert_eq!(continue_at(last_closed, percent, given), expected_cs * 160, "{last_closed:?} {percent} %");
+            assert_eq!(
+                continue_at(last_closed, percent, given),
+                expected_cs * 160,
+                "{last_closed:?} {percent} %"
+            );
         }
         assert_eq!(continue_at(Some(400), 80, 5 * 16_000), 4 * 16_000, "a short rest");
         assert_eq!(continue_at(Some(400), 100, 5 * 16_000), 5 * 16_000);

@@ -8,4 +8,5 @@ mod words;
 
 pub use hypothesis::{Hypothesis, Segment, Token};
 pub use session::{Context, Session, SessionConfig, Window};
+pub use speech_map::{Answer, SpeechMap, SpeechRule};
 pub use words::words_of_segment;

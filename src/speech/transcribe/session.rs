@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use super::{Hypothesis, Segment, speech_map::{NextSpeech, SpeechMap}, words_of_segment};
+use super::{Answer, Hypothesis, Segment, SpeechMap, SpeechRule, words_of_segment};
 use crate::speech::Word;
 use crate::time::seconds;
 
@@ -89,7 +89,7 @@ impl Session {
             config,
             audio: Vec::new(),
             seek: start,
-            speech: SpeechMap::new(start),
+            speech: SpeechMap::new(SpeechRule::default(), start),
             in_flight: None,
             finished: false,
             context: Context::Start,
@@ -103,7 +103,7 @@ impl Session {
     pub fn restart(&mut self, start: u64) {
         self.audio.clear();
         self.seek = start;
-        self.speech = SpeechMap::new(start);
+        self.speech.reset(start);
         self.in_flight = None;
         self.finished = false;
         self.last_end = 0;
@@ -164,16 +164,32 @@ impl Session {
             return None;
         }
         let rest = self.finished && length == available && length <= SHORT_REST;
-        let context = if rest && self.context == Context::Carry { Context::Reset } else { self.context };
-        self.in_flight = Some(InFlight { start: self.seek, end: self.seek + length });
-        Some(Window { start: self.seek, samples: self.audio[..length as usize].to_vec(), context })
+        let context = if rest && self.context == Context::Carry {
+            Context::Reset
+        } else {
+            self.context
+        };
+        self.in_flight = Some(InFlight {
+            start: self.seek,
+            end: self.seek + length,
+        });
+        Some(Window {
+            start: self.seek,
+            samples: self.audio[..length as usize].to_vec(),
+            context,
+        })
     }
 
     /// Takes the model's answer to the window that is out, and returns its words.
     pub fn accept(&mut self, hypothesis: &Hypothesis) -> Vec<Word> {
-        let Some(window) = self.in_flight.take() else { return Vec::new() };
+        let Some(window) = self.in_flight.take() else {
+            return Vec::new();
+        };
         self.context = Context::Carry;
-        let words = hypothesis.segments.iter().flat_map(|s| self.words(s, window, hypothesis.language.as_ref()));
+        let words = hypothesis
+            .segments
+            .iter()
+            .flat_map(|s| self.words(s, window, hypothesis.language.as_ref()));
         let words: Vec<Word> = words.collect();
         let length = window.end - window.start;
         let next = match hypothesis.next {
@@ -181,7 +197,11 @@ impl Session {
             next => next.min(WINDOW).min(length),
         };
         // As whisper.cpp does at the end of a recording: what is too short to decode is skipped.
-        let next = if length < WINDOW && length - next < SHORTEST { length } else { next };
+        let next = if length < WINDOW && length - next < SHORTEST {
+            length
+        } else {
+            next
+        };
         self.advance(window.start + next);
         words
     }
@@ -198,13 +218,13 @@ impl Session {
             return (!self.audio.is_empty()).then_some(None);
         }
         match self.speech.next_speech_at_or_after(self.seek) {
-            NextSpeech::Speech { start, .. } if start > self.seek + LONG_SILENCE => self.advance(start - PADDING),
-            NextSpeech::Speech { .. } => {}
-            NextSpeech::SilenceUntil(_) if self.finished => {
+            Answer::Speech { start, .. } if start > self.seek + LONG_SILENCE => self.advance(start - PADDING),
+            Answer::Speech { .. } => {}
+            Answer::SilenceUntil(_) if self.finished => {
                 self.advance(self.end());
                 return None;
             }
-            NextSpeech::SilenceUntil(known) => {
+            Answer::SilenceUntil(known) => {
                 // Keep what a word that is just beginning may need.
                 if known > self.seek + LONG_SILENCE {
                     self.advance(known - PADDING);
@@ -213,13 +233,13 @@ impl Session {
             }
         }
         let mut at = self.seek;
-        while let NextSpeech::Speech { end: Some(end), .. } = self.speech.next_speech_at_or_after(at) {
+        while let Answer::Speech { end: Some(end), .. } = self.speech.next_speech_at_or_after(at) {
             if end >= self.seek + WINDOW {
                 break;
             }
             let silent_until = match self.speech.next_speech_at_or_after(end) {
-                NextSpeech::Speech { start, .. } => start,
-                NextSpeech::SilenceUntil(known) => known,
+                Answer::Speech { start, .. } => start,
+                Answer::SilenceUntil(known) => known,
             };
             if silent_until > end + LONG_SILENCE {
                 return Some(Some((end + PADDING).min(self.end())));
@@ -232,7 +252,11 @@ impl Session {
     fn words(&mut self, segment: &Segment, window: InFlight, language: Option<&Arc<str>>) -> Vec<Word> {
         let mut words = words_of_segment(segment, window.start, self.segment);
         if self.config.gate {
-            words.retain(|w| !self.speech.is_silent(w.start.saturating_sub(PADDING)..w.end + PADDING));
+            words.retain(|w| {
+                !self
+                    .speech
+                    .is_silent(w.start.saturating_sub(PADDING)..w.end + PADDING)
+            });
         }
         for word in &mut words {
             word.start = word.start.max(self.last_end);

@@ -34,7 +34,11 @@ pub fn words_of_segment(segment: &Segment, origin: u64, number: u32) -> Vec<Word
             let opening = piece.text.trim().chars().all(is_opening);
             match words.last_mut() {
                 Some((last, was_opening)) if joins => {
-                    last.text.push_str(if last.text.trim().is_empty() { piece.text.trim_start() } else { &piece.text });
+                    last.text.push_str(if last.text.trim().is_empty() {
+                        piece.text.trim_start()
+                    } else {
+                        &piece.text
+                    });
                     last.end = last.end.max(piece.end);
                     last.probability.0 += piece.probability.0;
                     last.probability.1 += piece.probability.1;
@@ -44,7 +48,12 @@ pub fn words_of_segment(segment: &Segment, origin: u64, number: u32) -> Vec<Word
             }
         }
     }
-    let ends: Vec<u64> = words.iter().skip(1).map(|(next, _)| next.start).chain([segment.end]).collect();
+    let ends: Vec<u64> = words
+        .iter()
+        .skip(1)
+        .map(|(next, _)| next.start)
+        .chain([segment.end])
+        .collect();
     words
         .into_iter()
         .zip(ends)
@@ -76,7 +85,15 @@ fn pieces(tokens: &[Token]) -> Vec<Piece> {
     let mut open: Option<(Vec<u8>, Piece)> = None;
     for token in tokens {
         let (mut bytes, mut piece) = open.take().unwrap_or_else(|| {
-            (Vec::new(), Piece { text: String::new(), start: token.start, end: token.end, probability: (0.0, 0) })
+            (
+                Vec::new(),
+                Piece {
+                    text: String::new(),
+                    start: token.start,
+                    end: token.end,
+                    probability: (0.0, 0),
+                },
+            )
         });
         bytes.extend_from_slice(&token.bytes);
         piece.end = piece.end.max(token.end);
@@ -105,7 +122,9 @@ fn split_spaceless(piece: Piece) -> Vec<Piece> {
     let mut texts: Vec<String> = Vec::new();
     for c in piece.text.chars() {
         match texts.last_mut() {
-            Some(last) if is_combining(c) || !(is_spaceless(c) || last.chars().all(is_spaceless)) => last.push(c),
+            Some(last) if is_combining(c) || !(is_spaceless(c) || last.chars().all(is_spaceless)) => {
+                last.push(c)
+            }
             _ => texts.push(c.to_string()),
         }
     }
@@ -130,14 +149,20 @@ fn begins_word(last: &str, piece: &str) -> bool {
     }
     if bare.chars().all(is_punctuation) {
         // " (" and " “" open the next word; ")" and "," close this one.
-        return piece.starts_with(char::is_whitespace) && bare.chars().all(is_opening) && bare != "'" && bare != "-"
+        return piece.starts_with(char::is_whitespace)
+            && bare.chars().all(is_opening)
+            && bare != "'"
+            && bare != "-"
             || bare.chars().all(|c| "「『（【《〈“‘«‹([{¿".contains(c));
     }
     let first = bare.chars().next().unwrap_or(' ');
     piece.starts_with(char::is_whitespace)
         || last.ends_with(char::is_whitespace)
         || (is_spaceless(first) && !is_combining(first))
-        || last.chars().next_back().is_some_and(|c| is_spaceless(c) && first.is_alphanumeric() && !is_combining(first))
+        || last
+            .chars()
+            .next_back()
+            .is_some_and(|c| is_spaceless(c) && first.is_alphanumeric() && !is_combining(first))
 }
 
 #[cfg(test)]
@@ -156,7 +181,11 @@ mod tests {
                 end: (i + 1) * 16_000,
             })
             .collect();
-        Segment { start: 0, end: tokens.len() as u64 * 16_000, tokens }
+        Segment {
+            start: 0,
+            end: tokens.len() as u64 * 16_000,
+            tokens,
+        }
     }
 
     #[track_caller]
@@ -176,14 +205,20 @@ mod tests {
         check(&[" he", " said", " \"", "yes", "\""], &["he", "said", "\"yes\""]);
         check(&[" (", "maybe", ")", " not"], &["(maybe)", "not"]);
         check(&[" wait", "...", " what", "?"], &["wait...", "what?"]);
-        check(&[" three", " -", " four"], &["three -".replace(' ', "\u{a0}").as_str(), "four"]);
+        check(
+            &[" three", " -", " four"],
+            &["three -".replace(' ', "\u{a0}").as_str(), "four"],
+        );
         check(&[], &[]);
         check(&[" "], &[]);
     }
 
     #[test]
     fn scripts_without_spaces_give_a_word_a_character() {
-        check(&["今日", "は", "いい", "天気", "。"], &["今", "日", "は", "い", "い", "天", "気。"]);
+        check(
+            &["今日", "は", "いい", "天気", "。"],
+            &["今", "日", "は", "い", "い", "天", "気。"],
+        );
         check(&["ラー", "メン"], &["ラー", "メ", "ン"]);
         check(&["「", "はい", "」"], &["「は", "い」"]);
         check(&["สวัส", "ดี"], &["ส", "วั", "ส", "ดี"]);
@@ -192,9 +227,20 @@ mod tests {
     #[test]
     fn a_character_may_be_spread_over_tokens() {
         let e_acute = "é".as_bytes();
-        let words = words_of_segment(&segment(&[b" caf", &e_acute[..1], &e_acute[1..], b" ol\xc3"]), 0, 0);
-        assert_eq!(words.iter().map(|w| w.text.as_str()).collect::<Vec<_>>(), ["café", "ol\u{fffd}"]);
-        assert_eq!((words[0].start, words[0].end), (0, 3 * 16_000 - 16_000), "longest word is 2 s");
+        let words = words_of_segment(
+            &segment(&[b" caf", &e_acute[..1], &e_acute[1..], b" ol\xc3"]),
+            0,
+            0,
+        );
+        assert_eq!(
+            words.iter().map(|w| w.text.as_str()).collect::<Vec<_>>(),
+            ["café", "ol\u{fffd}"]
+        );
+        assert_eq!(
+            (words[0].start, words[0].end),
+            (0, 3 * 16_000 - 16_000),
+            "longest word is 2 s"
+        );
     }
 
     #[test]
@@ -206,6 +252,9 @@ mod tests {
         s.end = 20_000;
         let words = words_of_segment(&s, 100, 7);
         assert_eq!((words[0].start, words[0].end), (100, 16_100));
-        assert_eq!((words[1].start, words[1].end, words[1].segment), (16_100, 20_100, 7));
+        assert_eq!(
+            (words[1].start, words[1].end, words[1].segment),
+            (16_100, 20_100, 7)
+        );
     }
 }

@@ -1,0 +1,167 @@
+//! Properties → one validated [`Config`] at READY→PAUSED.
+
+use std::path::PathBuf;
+
+use crate::infer::whisper::WhisperConfig;
+use crate::speech::transcribe::SessionConfig;
+
+/// The property values as they were set.
+#[derive(Clone, Debug)]
+pub(super) struct Settings {
+    pub model_path: Option<String>,
+    pub language_code: Option<String>,
+    pub translate: bool,
+    pub initial_prompt: Option<String>,
+    pub beam_size: u32,
+    pub best_of: u32,
+    pub temperature: f32,
+    pub temperature_increment: f32,
+    pub entropy_threshold: f32,
+    pub logprob_threshold: f32,
+    pub no_speech_threshold: f32,
+    pub max_context: u32,
+    pub suppress_non_speech: bool,
+    pub silence_gate: bool,
+    pub threads: u32,
+    pub latency: u32,
+    pub memory_log: Option<String>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            model_path: None,
+            language_code: Some("auto".into()),
+            translate: false,
+            initial_prompt: None,
+            beam_size: 1,
+            // The next six: whisper.cpp's defaults (`whisper_full_default_params`, whisper-cli).
+            best_of: 5,
+            temperature: 0.0,
+            temperature_increment: 0.2,
+            entropy_threshold: 2.4,
+            logprob_threshold: -1.0,
+            no_speech_threshold: 0.6,
+            // whisper.cpp takes up to 224; long contexts feed repetition loops (whisper.cpp discussions; its
+            // own streaming examples use 0 to 64).
+            max_context: 64,
+            suppress_non_speech: true,
+            silence_gate: true,
+            threads: 0,
+            latency: 4_000,
+            memory_log: None,
+        }
+    }
+}
+
+/// What READY→PAUSED works with.
+#[derive(Clone, Debug)]
+pub(super) struct Config {
+    pub whisper: WhisperConfig,
+    pub session: SessionConfig,
+}
+
+/// whisper.cpp uses no more threads than this unless told to: its default.
+const MOST_DEFAULT_THREADS: usize = 4;
+
+impl Settings {
+    /// # Errors
+    /// A sentence for the user, where the model path or the language is missing or wrong.
+    pub fn config(&self) -> Result<Config, String> {
+        let model = self.model_path.as_deref().filter(|p| !p.is_empty()).ok_or(
+            "no model is set. Set model-path to a ggml Whisper model, such as the bundled \
+             models/ggml-scribe-demo.en-q5_0.bin, or one that scripts/get-model downloads",
+        )?;
+        let threads = match self.threads {
+            0 => std::thread::available_parallelism()
+                .map_or(1, usize::from)
+                .min(MOST_DEFAULT_THREADS) as i32,
+            n => n as i32,
+        };
+        Ok(Config {
+            whisper: WhisperConfig {
+                model: PathBuf::from(model),
+                language: whisper_language(self.language_code.as_deref().unwrap_or("auto"))?,
+                translate: self.translate,
+                initial_prompt: self.initial_prompt.clone().filter(|p| !p.is_empty()),
+                beam_size: self.beam_size as i32,
+                best_of: self.best_of as i32,
+                temperature: self.temperature,
+                temperature_increment: self.temperature_increment,
+                entropy_threshold: self.entropy_threshold,
+                logprob_threshold: self.logprob_threshold,
+                no_speech_threshold: self.no_speech_threshold,
+                max_context: self.max_context as i32,
+                suppress_non_speech: self.suppress_non_speech,
+                threads,
+            },
+            session: self.session(),
+        })
+    }
+
+    /// The part that needs no model.
+    pub fn session(&self) -> SessionConfig {
+        SessionConfig {
+            gate: self.silence_gate,
+        }
+    }
+}
+
+/// Whisper's name of the language of a BCP-47 code; `None` for "auto".
+///
+/// Whisper has one code a language, mostly ISO 639-1: region and script are dropped, and the codes in the
+/// table are what BCP-47 calls the same language.
+fn whisper_language(code: &str) -> Result<Option<String>, String> {
+    let language = code
+        .split(['-', '_'])
+        .next()
+        .unwrap_or_default()
+        .to_ascii_lowercase();
+    Ok(Some(match language.as_str() {
+        "auto" => return Ok(None),
+        "nb" => "no".into(),
+        "cmn" => "zh".into(),
+        "fil" => "tl".into(),
+        "iw" => "he".into(),
+        "in" => "id".into(),
+        "jv" => "jw".into(),
+        "mo" => "ro".into(),
+        _ if (2..=3).contains(&language.len()) && language.bytes().all(|b| b.is_ascii_lowercase()) => {
+            language
+        }
+        _ => {
+            return Err(format!(
+                "language-code={code:?} is no BCP-47 code. Set it to one such as \"en-US\" or \"de\", or to \"auto\""
+            ));
+        }
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bcp_47_codes_become_whispers() {
+        for (code, expected) in [
+            ("auto", Some(None)),
+            ("en", Some(Some("en"))),
+            ("en-US", Some(Some("en"))),
+            ("zh-Hant-TW", Some(Some("zh"))),
+            ("nb-NO", Some(Some("no"))),
+            ("yue", Some(Some("yue"))),
+            ("pt_BR", Some(Some("pt"))),
+            ("", None),
+            ("english", None),
+            ("e1", None),
+        ] {
+            let found = whisper_language(code).ok();
+            assert_eq!(found, expected.map(|e| e.map(str::to_owned)), "{code:?}");
+        }
+    }
+
+    #[test]
+    fn a_model_is_asked_for() {
+        assert!(Settings::default().config().unwrap_err().contains("model-path"));
+    }
+}
