@@ -1,1 +1,12 @@
 //! Memory accounting: what the models hold, measured, judged and reported.
+//!
+//! A [`probes::Probe`] reads a device, the [`ledger`] books the reading at a [`Label`] and judges
+//! cleanups, a [`report::Record`] is the line and the JSON of it. A [`meter::Meter`] ties them.
+
+pub mod checkpoint;
+pub mod ledger;
+pub mod meter;
+pub mod probes;
+pub mod report;
+
+pub use checkpoint::{Label, Stage};

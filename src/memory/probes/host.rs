@@ -1,0 +1,136 @@
+//! Ordinary memory: what this process and its workers keep resident, over what the machine has.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use super::{Probe, Reading, Source, workers};
+
+/// Reads `/proc`. The measure is the resident set without pages that belong to files: those
+/// (libraries, mapped data) are the page cache's, shared with others and dropped when memory is
+/// short, so counting them would call the first use of a decoder a leak.
+pub struct HostProbe {
+    proc: PathBuf,
+    total: u64,
+}
+
+impl HostProbe {
+    /// `None` where there is no `/proc` to read.
+    pub fn new() -> Option<Self> {
+        Self::at(Path::new("/proc"), Path::new("/sys/fs/cgroup"))
+    }
+
+    fn at(proc: &Path, cgroups: &Path) -> Option<Self> {
+        let machine = field(&fs::read_to_string(proc.join("meminfo")).ok()?, "MemTotal:")?;
+        let groups = fs::read_to_string(proc.join("self/cgroup")).unwrap_or_default();
+        let total = cgroup_limit(&groups, cgroups).map_or(machine, |limit| limit.min(machine));
+        Some(Self {
+            proc: proc.to_owned(),
+            total,
+        })
+    }
+
+    fn resident(&self, process: &str) -> Option<u64> {
+        let status = fs::read_to_string(self.proc.join(process).join("status")).ok()?;
+        field(&status, "RssAnon:")
+    }
+}
+
+impl Probe for HostProbe {
+    fn device(&self) -> &str {
+        "host"
+    }
+
+    fn source(&self) -> Source {
+        Source::Host
+    }
+
+    fn read(&self) -> Option<Reading> {
+        let own = self.resident("self")?;
+        // A worker that exits between the listing and the reading holds nothing.
+        let workers = workers::pids()
+            .into_iter()
+            .filter_map(|pid| self.resident(&pid.to_string()));
+        Some(Reading {
+            allocated: own + workers.sum::<u64>(),
+            total: self.total,
+        })
+    }
+}
+
+/// The bytes in a line `Name:   123 kB`.
+fn field(text: &str, name: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kib * 1024)
+}
+
+/// The smallest limit that the control groups in `groups` (`/proc/self/cgroup`) and their parents
+/// set, of version 2 (`0::/path`) and 1 (`4:memory:/path`).
+fn cgroup_limit(groups: &str, root: &Path) -> Option<u64> {
+    groups
+        .lines()
+        .filter_map(|line| {
+            let mut parts = line.splitn(3, ':');
+            let (_, controllers, path) = (parts.next()?, parts.next()?, parts.next()?);
+            let path = path.trim_start_matches('/');
+            match controllers {
+                "" => Some((root.to_owned(), path, "memory.max")),
+                c if c.split(',').any(|c| c == "memory") => {
+                    Some((root.join("memory"), path, "memory.limit_in_bytes"))
+                }
+                _ => None,
+            }
+        })
+        .flat_map(|(base, path, file)| {
+            // Inside a container the path may be the host's: the root then holds the limit.
+            Path::new(path)
+                .ancestors()
+                .filter_map(|group| fs::read_to_string(base.join(group).join(file)).ok())
+                .collect::<Vec<_>>()
+        })
+        .filter_map(|text| text.trim().parse().ok()) // "max" is no limit
+        .min()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_are_bytes() {
+        let status = "Name:\tx\nVmRSS:\t  900 kB\nRssAnon:\t     120 kB\n";
+        assert_eq!(field(status, "RssAnon:"), Some(120 * 1024));
+        assert_eq!(field(status, "RssShmem:"), None);
+    }
+
+    #[test]
+    fn the_tightest_control_group_counts() {
+        let root = tempfile::tempdir().unwrap();
+        let write = |path: &str, text: &str| {
+            let path = root.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        };
+        write("a/memory.max", "4000\n");
+        write("a/b/memory.max", "max\n");
+        write("memory/c/memory.limit_in_bytes", "3000\n");
+        write("memory/memory.limit_in_bytes", "9000\n");
+        for (groups, limit) in [
+            ("0::/a/b\n", Some(4000)),
+            ("0::/a/b\n5:cpu:/x\n4:memory:/c\n", Some(3000)),
+            ("4:cpu,memory:/not/visible/here\n", Some(9000)),
+            ("0::/\n", None),
+            ("", None),
+        ] {
+            assert_eq!(cgroup_limit(groups, root.path()), limit, "{groups}");
+        }
+    }
+
+    #[test]
+    fn this_process_holds_something_of_what_there_is() {
+        let reading = HostProbe::new().unwrap().read().unwrap();
+        assert!(reading.allocated > 0 && reading.allocated < reading.total);
+    }
+}
