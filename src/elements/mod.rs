@@ -1,13 +1,14 @@
 //! Ring 3: the GStreamer elements, one folder each, in the order in which data flows.
 
 pub mod checkpoints;
+pub mod resample;
 pub mod word;
 
 use gst::glib;
 
-pub(crate) fn register(_plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
+pub(crate) fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     word::register_meta();
-    Ok(())
+    resample::register(plugin)
 }
 
 /// Caps of all audio behind `scriberesample`.

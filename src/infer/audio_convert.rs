@@ -50,24 +50,27 @@ unsafe impl Send for AudioConvert {}
 
 impl AudioConvert {
     /// A converter from `input` to mono `f32` at `rate`, mixed down by channel positions as
-    /// `audioconvert` does it. Channels without positions are averaged: GStreamer alone would keep
-    /// the first and drop the rest, and `audioconvert` refuses them.
+    /// `audioconvert` does it. Channels without positions are refused: GStreamer would keep the
+    /// first and drop the rest, and 1.22 crashes at 64 of them.
     pub fn to_mono(input: &AudioInfo, rate: u32) -> Result<Self, AudioConvertError> {
-        let output = AudioInfo::builder(gst_audio::AUDIO_FORMAT_F32, rate, 1)
-            .build()
-            .map_err(|_| unsupported(input, &format!("mono f32 at {rate} Hz")))?;
-        let mut config = gst_audio::AudioConverterConfig::new();
+        let unsupported = |to: String| AudioConvertError::Unsupported {
+            from: format!("{input:?}"),
+            to,
+        };
         let channels = input.channels() as usize;
         if input.is_unpositioned() && channels > 1 {
-            config.set_mix_matrix(&[vec![1.0 / channels as f32; channels]]);
+            return Err(unsupported("mono without knowing where its channels are".into()));
         }
-        // SAFETY: both infos are valid and only read; the structure is handed over.
+        let output = AudioInfo::builder(gst_audio::AUDIO_FORMAT_F32, rate, 1)
+            .build()
+            .map_err(|_| unsupported(format!("mono f32 at {rate} Hz")))?;
+        // SAFETY: both infos are valid and only read; no configuration is the default.
         let raw = unsafe {
             ffi::gst_audio_converter_new(
                 ffi::GST_AUDIO_CONVERTER_FLAG_NONE,
                 input.to_glib_none().0 as *mut _,
                 output.to_glib_none().0 as *mut _,
-                gst::Structure::from(config).into_glib_ptr(),
+                ptr::null_mut(),
             )
         };
         let (planes, stride) = match input.layout() {
@@ -75,7 +78,7 @@ impl AudioConvert {
             _ => (channels, (input.width() / 8) as usize),
         };
         Ok(Self {
-            raw: NonNull::new(raw).ok_or_else(|| unsupported(input, &format!("{output:?}")))?,
+            raw: NonNull::new(raw).ok_or_else(|| unsupported(format!("{output:?}")))?,
             planes,
             stride,
             pointers: vec![ptr::null_mut(); planes],
@@ -153,11 +156,11 @@ impl Drop for AudioConvert {
 
 fn at_least(what: &'static str, expected: usize, actual: usize) -> Result<(), AudioConvertError> {
     if actual < expected {
-        return Err(AudioConvertError::Length { what, expected, actual });
+        return Err(AudioConvertError::Length {
+            what,
+            expected,
+            actual,
+        });
     }
     Ok(())
-}
-
-fn unsupported(input: &AudioInfo, to: &str) -> AudioConvertError {
-    AudioConvertError::Unsupported { from: format!("{input:?}"), to: to.into() }
 }

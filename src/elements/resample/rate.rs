@@ -28,27 +28,38 @@ const SINC_POINTS: usize = 256;
 pub struct Rate {
     /// `None` when the input has 16 kHz already.
     engine: Option<Box<dyn Resampler<f32>>>,
+    rate: u32,
     /// Input that does not fill a block yet.
     pending: Vec<f32>,
-    /// Output samples that are still the filter's delay, not audio.
+    /// The filter's delay in output samples.
+    delay: usize,
+    /// As much of it as has not come out yet.
     skip: usize,
-    delay_in: usize,
 }
 
 impl Rate {
     /// A resampler from `rate` Hz.
     pub fn new(rate: u32) -> Result<Self, ResamplerConstructionError> {
-        let mut engine = (rate != SAMPLE_RATE).then(|| engine(rate)).transpose()?;
-        let skip = engine.as_ref().map_or(0, |e| e.output_delay());
-        let delay_in = (skip as u64 * u64::from(rate)).div_ceil(u64::from(SAMPLE_RATE)) as usize;
-        let pending = Vec::with_capacity(engine.as_mut().map_or(0, |e| e.input_frames_max()));
-        Ok(Self { engine, pending, skip, delay_in })
+        let (engine, delay) = match (rate != SAMPLE_RATE).then(|| engine(rate)).transpose()? {
+            Some((engine, delay)) => (Some(engine), delay),
+            None => (None, 0),
+        };
+        Ok(Self {
+            engine,
+            rate,
+            pending: Vec::new(),
+            delay,
+            skip: delay,
+        })
     }
 
     /// Input frames that may lie between a sample's arrival and its departure: the block it waits
     /// to fill and half the filter.
     pub fn latency(&self) -> usize {
-        self.engine.as_ref().map_or(0, |e| e.input_frames_max() + self.delay_in)
+        let half = (self.delay as u64 * u64::from(self.rate)).div_ceil(u64::from(SAMPLE_RATE));
+        self.engine
+            .as_ref()
+            .map_or(0, |engine| engine.input_frames_max() + half as usize)
     }
 
     /// Takes `input` and appends the output that is complete.
@@ -97,8 +108,8 @@ impl Rate {
         self.pending.clear();
         if let Some(engine) = self.engine.as_mut() {
             engine.reset();
-            self.skip = engine.output_delay();
         }
+        self.skip = self.delay;
     }
 }
 
@@ -127,20 +138,24 @@ fn process(
     Ok(())
 }
 
-fn engine(rate: u32) -> Result<Box<dyn Resampler<f32>>, ResamplerConstructionError> {
+/// The engine for `rate`, and its delay in output samples.
+fn engine(rate: u32) -> Result<(Box<dyn Resampler<f32>>, usize), ResamplerConstructionError> {
     let (rate, target) = (rate as usize, SAMPLE_RATE as usize);
     if let Some(block) = fft_block(rate) {
         let fft = Fft::new_custom(rate, target, block, 1, 1, WINDOW, FixedSync::Both)?;
-        return Ok(Box::new(fft));
+        let delay = fft.output_delay();
+        return Ok((Box::new(fft), delay));
     }
     let ratio = target as f64 / rate as f64;
     // Going down, the filter must be as long in time as it would be at 16 kHz.
-    let points = (SINC_POINTS as f64 / ratio.min(1.0)).ceil() as usize;
+    let points = ((SINC_POINTS as f64 / ratio.min(1.0)) as usize).next_multiple_of(8);
     let parameters =
         SincInterpolationParameters::new(points, WINDOW).f_cutoff(calculate_cutoff(SINC_POINTS, WINDOW));
     let chunk = (SINC_POINTS as f64 / ratio).ceil() as usize;
     let sinc = Async::new_sinc(ratio, 1.0, &parameters, chunk, 1, FixedAsync::Input)?;
-    Ok(Box::new(sinc))
+    // rubato begins one output step behind the first frame, which its own output_delay leaves out.
+    let delay = (points as f64 / 2.0 * ratio - 1.0).round().max(0.0) as usize;
+    Ok((Box::new(sinc), delay))
 }
 
 /// Input frames of the shortest block that is long enough for the filter, a whole number of samples

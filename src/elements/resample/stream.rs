@@ -44,13 +44,18 @@ impl Stream {
     /// A stream of audio as `info` says, starting at frame 0.
     pub fn new(info: &AudioInfo) -> Result<Self, StreamError> {
         let in_rate = info.rate();
-        let rate = Rate::new(in_rate).map_err(|source| StreamError::Rate { rate: in_rate, source })?;
-        Ok(Self { mixer: Mixer::new(info)?, rate, in_rate, fed: 0, made: 0, mono: Vec::new() })
-    }
-
-    /// Input frames taken since the start.
-    pub fn fed(&self) -> u64 {
-        self.fed
+        let rate = Rate::new(in_rate).map_err(|source| StreamError::Rate {
+            rate: in_rate,
+            source,
+        })?;
+        Ok(Self {
+            mixer: Mixer::new(info)?,
+            rate,
+            in_rate,
+            fed: 0,
+            made: 0,
+            mono: Vec::new(),
+        })
     }
 
     /// Samples given since the start: the number of the next one.
@@ -63,7 +68,7 @@ impl Stream {
         frames_to_time(self.rate.latency() as u64, self.in_rate)
     }
 
-    /// The time that `fed` frames last.
+    /// How long the frames taken since the start last.
     pub fn fed_time(&self) -> gst::ClockTime {
         frames_to_time(self.fed, self.in_rate)
     }
@@ -149,22 +154,37 @@ mod tests {
             assert_eq!(out.len(), 16_000, "{rate} Hz");
             let peak = (0..out.len()).max_by(|&a, &b| out[a].total_cmp(&out[b])).unwrap();
             let expected = at as f64 * 16_000.0 / f64::from(rate);
-            assert!((peak as f64 - expected).abs() <= 1.0, "{rate} Hz: {peak}, expected {expected}");
+            assert!(
+                (peak as f64 - expected).abs() <= 1.0,
+                "{rate} Hz: {peak}, expected {expected}"
+            );
         }
     }
 
     #[test]
-    fn a_tone_keeps_its_level() {
+    fn a_tone_keeps_its_level_and_its_place() {
         for rate in RATES {
-            let hz = 0.3 * f64::from(rate.min(16_000)) / 2.0;
+            let hz = f64::from(rate.min(16_000) / 7);
             let step = std::f64::consts::TAU * hz / f64::from(rate);
-            let input: Vec<f32> = (0..rate).map(|n| (0.5 * (f64::from(n) * step).sin()) as f32).collect();
+            let wave = |n| (0.5 * (f64::from(n) * step).sin()) as f32;
+            let input: Vec<f32> = (0..3 * rate).map(wave).collect();
             let mut out = Vec::new();
-            push(&mut mono(rate), &input, &mut out);
-            let middle = &out[out.len() / 4..out.len() * 3 / 4];
-            let power = middle.iter().map(|s| f64::from(s * s)).sum::<f64>() / middle.len() as f64;
-            let decibels = 10.0 * (power / 0.125).log10();
-            assert!(decibels.abs() < 0.05, "{rate} Hz: {decibels} dB");
+            let mut stream = mono(rate);
+            push(&mut stream, &input, &mut out);
+            stream.drain(&mut out).unwrap();
+            // What the output has of the same tone at 16 kHz, in phase and across.
+            let step = std::f64::consts::TAU * hz / 16_000.0;
+            let (mut along, mut across) = (0.0, 0.0);
+            let middle = 16_000..32_000; // whole cycles, far from both ends
+            for n in middle {
+                let (sin, cos) = (n as f64 * step).sin_cos();
+                along += f64::from(out[n]) * sin * 4.0 / 16_000.0;
+                across += f64::from(out[n]) * cos * 4.0 / 16_000.0;
+            }
+            let decibels = 20.0 * along.hypot(across).log10();
+            let late = -across.atan2(along) / step;
+            assert!(decibels.abs() < 0.02, "{rate} Hz: {decibels} dB");
+            assert!(late.abs() < 0.51, "{rate} Hz: {late} samples late");
         }
     }
 
