@@ -1,1 +1,3 @@
 //! Audio → windows → words: the transcription session.
+
+pub mod speech_map;
