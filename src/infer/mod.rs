@@ -1,1 +1,3 @@
 //! Ring 2: the only place that names a model runtime.
+
+pub mod vad;
