@@ -261,3 +261,197 @@ fn judge(took: i64, back: i64) -> Option<Cleanup> {
         verdict: Verdict::of(freed),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Label::*;
+
+    const MIB: u64 = 1 << 20;
+
+    /// Books each reading (in MiB) and compares the judgements, as (freed in whole per cent, verdict).
+    #[track_caller]
+    fn check(steps: &[(Owner, Label, u64)], judgements: &[(Label, u64, Verdict)]) {
+        let mut ledger = Ledger::default();
+        let judged: Vec<_> = steps
+            .iter()
+            .filter_map(|&(owner, label, mib)| {
+                let cleanup = ledger.record(owner, label, mib * MIB)?;
+                Some((label, cleanup.freed.round() as u64, cleanup.verdict))
+            })
+            .collect();
+        assert_eq!(judged, judgements);
+    }
+
+    fn whisper(before: u64, held: u64, after: u64) -> [(Owner, Label, u64); 4] {
+        [
+            (1, BeforeTranscription, before),
+            (1, BeforeWhisperCleanup, held),
+            (1, AfterWhisperCleanup, after),
+            (1, AfterTranscription, after),
+        ]
+    }
+
+    #[test]
+    fn levels_are_the_cards() {
+        for (percent, level) in [
+            (0.0, Level::Normal),
+            (69.99, Level::Normal),
+            (70.0, Level::Notice),
+            (85.0, Level::Notice),
+            (85.01, Level::Critical),
+            (130.0, Level::Critical),
+        ] {
+            assert_eq!(Level::of(percent), level, "{percent}");
+        }
+    }
+
+    #[test]
+    fn verdicts_are_the_cards() {
+        for (freed, verdict) in [
+            (100.0, Verdict::Good),
+            (95.01, Verdict::Good),
+            (95.0, Verdict::Partial),
+            (50.0, Verdict::Partial),
+            (49.99, Verdict::Leak),
+            (0.0, Verdict::Leak),
+        ] {
+            assert_eq!(Verdict::of(freed), verdict, "{freed}");
+        }
+    }
+
+    #[test]
+    fn a_cleanup_is_judged_by_what_the_stage_took() {
+        for ((before, held, after), freed, verdict) in [
+            ((0, 7400, 184), 98, Verdict::Good),
+            ((0, 7400, 5550), 25, Verdict::Leak),
+            // What was there before is not the stage's to give back.
+            ((1000, 1100, 1002), 98, Verdict::Good),
+            ((1000, 1100, 1030), 70, Verdict::Partial),
+            // More gone than was taken, and more held than before the release.
+            ((100, 200, 50), 100, Verdict::Good),
+            ((100, 200, 250), 0, Verdict::Leak),
+        ] {
+            check(
+                &whisper(before, held, after),
+                &[(AfterWhisperCleanup, freed, verdict)],
+            );
+        }
+    }
+
+    #[test]
+    fn next_to_nothing_is_no_leak() {
+        let floor = NEXT_TO_NOTHING / MIB;
+        check(&whisper(100, 100 + floor - 1, 100 + floor - 1), &[]);
+        check(&whisper(100, 90, 90), &[]);
+        check(
+            &whisper(100, 100 + floor, 100 + floor),
+            &[(AfterWhisperCleanup, 0, Verdict::Leak)],
+        );
+    }
+
+    #[test]
+    fn a_cleanup_without_its_before_is_not_judged() {
+        check(
+            &[(1, BeforeWhisperCleanup, 500), (1, AfterWhisperCleanup, 500)],
+            &[],
+        );
+        check(&[(1, BeforeTranscription, 0), (1, AfterWhisperCleanup, 500)], &[]);
+    }
+
+    #[test]
+    fn the_run_is_judged_around_its_stages() {
+        check(
+            &[
+                (9, PipelineInitialization, 10),
+                (1, BeforeTranscription, 10),
+                (9, BeforeFinalCleanup, 210),
+                (1, BeforeWhisperCleanup, 210),
+                (1, AfterWhisperCleanup, 12),
+                (1, AfterTranscription, 12),
+                (9, AfterFinalCleanup, 11),
+            ],
+            &[
+                (AfterWhisperCleanup, 99, Verdict::Good),
+                (AfterFinalCleanup, 100, Verdict::Good),
+            ],
+        );
+        // Stages that freed all they took leave the run nothing to free.
+        check(
+            &[
+                (9, PipelineInitialization, 10),
+                (9, BeforeFinalCleanup, 11),
+                (9, AfterFinalCleanup, 11),
+            ],
+            &[],
+        );
+    }
+
+    #[test]
+    fn stages_at_the_same_time_are_not_charged_for_each_other() {
+        // The resampler comes while the transcriber holds 150 and goes first: 86 more came in between.
+        check(
+            &[
+                (1, BeforeTranscription, 40),
+                (2, BeforeAudioPreprocessing, 190),
+                (2, BeforeWaveformCleanup, 276),
+                (2, AfterWaveformCleanup, 276),
+                (1, BeforeWhisperCleanup, 276),
+                (1, AfterWhisperCleanup, 41),
+            ],
+            &[(AfterWhisperCleanup, 100, Verdict::Good)],
+        );
+        // The same, the transcriber first. What is gone with it was its own.
+        check(
+            &[
+                (1, BeforeTranscription, 40),
+                (2, BeforeAudioPreprocessing, 190),
+                (1, BeforeWhisperCleanup, 276),
+                (1, AfterWhisperCleanup, 41),
+                (2, BeforeWaveformCleanup, 41),
+                (2, AfterWaveformCleanup, 41),
+            ],
+            &[(AfterWhisperCleanup, 100, Verdict::Good)],
+        );
+    }
+
+    #[test]
+    fn what_leaks_among_several_is_owed_by_the_last() {
+        check(
+            &[
+                (2, BeforeAudioPreprocessing, 40),
+                (1, BeforeTranscription, 40),
+                (1, BeforeWhisperCleanup, 240),
+                (1, AfterWhisperCleanup, 240),
+                (2, BeforeWaveformCleanup, 240),
+                (2, AfterWaveformCleanup, 240),
+            ],
+            &[(AfterWaveformCleanup, 0, Verdict::Leak)],
+        );
+    }
+
+    #[test]
+    fn what_is_said_to_be_taken_is_charged_to_the_taker() {
+        let mut ledger = Ledger::default();
+        ledger.record(2, BeforeAudioPreprocessing, 40 * MIB);
+        ledger.record(1, BeforeTranscription, 40 * MIB);
+        ledger.taken(1, Stage::Transcription, 240 * MIB);
+        ledger.record(1, BeforeWhisperCleanup, 240 * MIB);
+        let leak = ledger.record(1, AfterWhisperCleanup, 240 * MIB).unwrap();
+        assert_eq!((leak.took, leak.verdict), (200 * MIB, Verdict::Leak));
+        ledger.record(2, BeforeWaveformCleanup, 240 * MIB);
+        assert_eq!(ledger.record(2, AfterWaveformCleanup, 240 * MIB), None);
+    }
+
+    #[test]
+    fn who_starts_anew_leaves_nothing_to_others() {
+        let mut ledger = Ledger::default();
+        ledger.record(1, BeforeTranscription, 0);
+        ledger.record(2, BeforeAudioPreprocessing, 0);
+        ledger.forget(1);
+        ledger.record(1, BeforeTranscription, 100 * MIB);
+        ledger.record(1, BeforeWhisperCleanup, 300 * MIB);
+        let good = ledger.record(1, AfterWhisperCleanup, 100 * MIB).unwrap();
+        assert_eq!(good.verdict, Verdict::Good);
+    }
+}

@@ -1,0 +1,230 @@
+//! Checkpoints out of logs: any text that has the lines in it, and the JSON of `memory-log`.
+
+use super::{
+    checkpoint::{Label, Role, Stage},
+    ledger::{Cleanup, Verdict},
+    probes::Source,
+    report::{JsonLine, MARK, NotACheckpoint, Record},
+};
+
+/// One checkpoint of a log.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry {
+    /// What it says.
+    pub record: Record,
+    /// Seconds on a clock that all entries of a run share, where the log tells.
+    pub seconds: Option<f64>,
+    /// Whose line it is: tells runs apart.
+    writer: Writer,
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Writer {
+    json: bool,
+    pid: Option<u32>,
+    element: Option<String>,
+}
+
+/// The checkpoints of one READY→PAUSED→READY, in the order of the log.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Run {
+    /// Never empty.
+    pub entries: Vec<Entry>,
+}
+
+/// What the log says of one stage's cleanup.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Outcome {
+    /// Judged: the share that is back.
+    Judged(Cleanup),
+    /// Done, but the stage took too little to judge.
+    NextToNothing,
+    /// Begun and never ended: the run died in it.
+    Unfinished,
+    /// The stage began and no cleanup is in the log.
+    Missing,
+}
+
+/// A line that should be a checkpoint, and why it is none.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}: {why}")]
+pub struct BadLine {
+    /// Counted from 1.
+    pub line: usize,
+    /// What is wrong with it.
+    pub why: NotACheckpoint,
+}
+
+/// All runs in `log`, in the order in which they begin, and the lines that could not be read.
+pub fn read(log: &str) -> (Vec<Run>, Vec<BadLine>) {
+    let mut runs: Vec<Run> = Vec::new();
+    let mut bad = Vec::new();
+    for (index, line) in log.lines().enumerate() {
+        match entry(&without_colours(line)) {
+            None => {}
+            Some(Err(why)) => bad.push(BadLine { line: index + 1, why }),
+            Some(Ok(entry)) => match runs.iter_mut().rev().find(|run| run.is_of(&entry.writer)) {
+                Some(run) if !run.is_over_before(&entry) => run.entries.push(entry),
+                _ => runs.push(Run { entries: vec![entry] }),
+            },
+        }
+    }
+    (runs, bad)
+}
+
+impl Run {
+    /// The media process, where the log tells.
+    pub fn pid(&self) -> Option<u32> {
+        self.entries[0].writer.pid
+    }
+
+    /// Name of the device; empty when no line tells.
+    pub fn device(&self) -> &str {
+        let mut devices = self.entries.iter().map(|entry| entry.record.device.as_str());
+        devices.find(|device| !device.is_empty()).unwrap_or("")
+    }
+
+    /// The entry that holds most.
+    pub fn peak(&self) -> &Entry {
+        // The first of equals is where it was reached.
+        let most = self.entries.iter().rev().max_by_key(|entry| entry.record.allocated);
+        most.unwrap_or(&self.entries[0])
+    }
+
+    /// What became of each stage's cleanup, in the order of the stages.
+    pub fn cleanups(&self) -> Vec<(Stage, Outcome)> {
+        use Stage::*;
+        [AudioPreprocessing, Transcription, Diarization, SpeakerAlignment, Pipeline]
+            .into_iter()
+            .flat_map(|stage| self.outcomes(stage).into_iter().map(move |outcome| (stage, outcome)))
+            .collect()
+    }
+
+    /// Whether a cleanup gave back too little.
+    pub fn leaks(&self) -> bool {
+        self.cleanups()
+            .iter()
+            .any(|(_, outcome)| matches!(outcome, Outcome::Judged(c) if c.verdict == Verdict::Leak))
+    }
+
+    /// One for each element that ran the stage: there may be two of a kind.
+    fn outcomes(&self, stage: Stage) -> Vec<Outcome> {
+        let mut elements: Vec<_> = self.of(stage).map(|entry| &entry.writer.element).collect();
+        elements.dedup();
+        elements.sort();
+        elements.dedup();
+        elements.into_iter().filter_map(|element| self.outcome(stage, element.as_deref())).collect()
+    }
+
+    fn of(&self, stage: Stage) -> impl Iterator<Item = &Entry> {
+        self.entries.iter().filter(move |entry| entry.record.label.stage() == stage)
+    }
+
+    fn outcome(&self, stage: Stage, element: Option<&str>) -> Option<Outcome> {
+        let at = |role| {
+            self.of(stage)
+                .filter(|entry| entry.writer.element.as_deref() == element)
+                .find(|entry| entry.record.label.role() == role)
+                .map(|entry| &entry.record)
+        };
+        let (opens, begins) = (at(Role::Opens), at(Role::CleanupBegins));
+        match (at(Role::CleanupEnds), begins) {
+            (Some(end), begins) => {
+                let judged = end.cleanup.or_else(|| match begins {
+                    Some(begins) if self.is_bare() => judge_bare(opens, begins, end),
+                    _ => None,
+                });
+                Some(judged.map_or(Outcome::NextToNothing, Outcome::Judged))
+            }
+            (None, Some(_)) => Some(Outcome::Unfinished),
+            (None, None) => opens.map(|_| Outcome::Missing),
+        }
+    }
+
+    /// Whether the lines have only the reference card's part: then nobody has judged them yet.
+    fn is_bare(&self) -> bool {
+        self.entries.iter().all(|entry| {
+            entry.record.cleanup.is_none() && entry.record.source.is_none() && entry.record.device.is_empty()
+        })
+    }
+
+    fn is_of(&self, writer: &Writer) -> bool {
+        let own = &self.entries[0].writer;
+        (own.json, own.pid) == (writer.json, writer.pid)
+    }
+
+    /// A checkpoint stands once in a run, so seeing it again means that the next one began.
+    fn is_over_before(&self, entry: &Entry) -> bool {
+        entry.record.label == Label::PipelineInitialization
+            || self.entries.iter().any(|seen| {
+                seen.record.label == entry.record.label && seen.writer.element == entry.writer.element
+            })
+    }
+}
+
+fn judge_bare(opens: Option<&Record>, begins: &Record, end: &Record) -> Option<Cleanup> {
+    // Without its Before checkpoint the stage answers for all, as on the card.
+    let base = opens.map_or(0, |record| record.allocated) as i64;
+    super::ledger::judge(
+        begins.allocated as i64 - base,
+        begins.allocated as i64 - end.allocated as i64,
+    )
+}
+
+/// The checkpoint in a line; `None` when the line is about something else.
+fn entry(line: &str) -> Option<Result<Entry, NotACheckpoint>> {
+    if let Some((before, text)) = line.split_once(MARK) {
+        return Some(text.trim_end().parse().map(|record| Entry {
+            record,
+            seconds: debug_time(before),
+            writer: Writer { json: false, pid: debug_pid(before), element: debug_element(before) },
+        }));
+    }
+    let line = line.trim();
+    if !(line.starts_with('{') && line.contains("\"label\"")) {
+        return None;
+    }
+    Some(line.parse::<JsonLine>().map(|json| Entry {
+        record: json.record,
+        seconds: Some(json.monotonic as f64 / 1e9),
+        writer: Writer { json: true, pid: Some(json.pid), element: Some(json.element) },
+    }))
+}
+
+/// `0:00:01.234567890` at the start of a line of GST_DEBUG.
+fn debug_time(before: &str) -> Option<f64> {
+    let mut parts = before.split_whitespace().next()?.split(':');
+    let (hours, minutes, seconds) = (parts.next()?, parts.next()?, parts.next()?);
+    let whole = hours.parse::<u32>().ok()? * 3600 + minutes.parse::<u32>().ok()? * 60;
+    Some(f64::from(whole) + seconds.parse::<f64>().ok()?)
+}
+
+/// The process id is the second field of GST_DEBUG.
+fn debug_pid(before: &str) -> Option<u32> {
+    debug_time(before)?;
+    before.split_whitespace().nth(1)?.parse().ok()
+}
+
+/// `...:write:<transcriber0> ` is the end of what GST_DEBUG puts before the text.
+fn debug_element(before: &str) -> Option<String> {
+    let (_, name) = before.trim_end().strip_suffix('>')?.rsplit_once(":<")?;
+    Some(name.to_owned())
+}
+
+/// GST_DEBUG colours its output even into a file, unless told not to.
+fn without_colours(line: &str) -> String {
+    let mut parts = line.split("\u{1b}[");
+    let mut text = parts.next().unwrap_or("").to_owned();
+    for part in parts {
+        text.push_str(part.split_once('m').map_or(part, |(_, rest)| rest));
+    }
+    text
+}
+
+/// The source of a run, where a line tells.
+impl Run {
+    /// Who measured.
+    pub fn source(&self) -> Option<Source> {
+        self.entries.iter().find_map(|entry| entry.record.source)
+    }
+}
