@@ -250,7 +250,8 @@ impl Ledger {
     }
 }
 
-fn judge(took: i64, back: i64) -> Option<Cleanup> {
+/// The judgement on a stage that took `took` bytes, of which `back` are gone again.
+pub(super) fn judge(took: i64, back: i64) -> Option<Cleanup> {
     if took < NEXT_TO_NOTHING as i64 {
         return None;
     }

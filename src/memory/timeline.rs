@@ -2,8 +2,7 @@
 
 use super::{
     checkpoint::{Label, Role, Stage},
-    ledger::{Cleanup, Verdict},
-    probes::Source,
+    ledger::{Cleanup, Verdict, judge},
     report::{JsonLine, MARK, NotACheckpoint, Record},
 };
 
@@ -84,20 +83,42 @@ impl Run {
         devices.find(|device| !device.is_empty()).unwrap_or("")
     }
 
+    /// Bytes that the device has; only the JSON tells, shares in text are rounded.
+    pub fn total(&self) -> Option<u64> {
+        self.entries[0]
+            .writer
+            .json
+            .then_some(self.entries[0].record.total)
+    }
+
     /// The entry that holds most.
     pub fn peak(&self) -> &Entry {
         // The first of equals is where it was reached.
-        let most = self.entries.iter().rev().max_by_key(|entry| entry.record.allocated);
+        let most = self
+            .entries
+            .iter()
+            .rev()
+            .max_by_key(|entry| entry.record.allocated);
         most.unwrap_or(&self.entries[0])
     }
 
     /// What became of each stage's cleanup, in the order of the stages.
     pub fn cleanups(&self) -> Vec<(Stage, Outcome)> {
         use Stage::*;
-        [AudioPreprocessing, Transcription, Diarization, SpeakerAlignment, Pipeline]
-            .into_iter()
-            .flat_map(|stage| self.outcomes(stage).into_iter().map(move |outcome| (stage, outcome)))
-            .collect()
+        [
+            AudioPreprocessing,
+            Transcription,
+            Diarization,
+            SpeakerAlignment,
+            Pipeline,
+        ]
+        .into_iter()
+        .flat_map(|stage| {
+            self.outcomes(stage)
+                .into_iter()
+                .map(move |outcome| (stage, outcome))
+        })
+        .collect()
     }
 
     /// Whether a cleanup gave back too little.
@@ -110,14 +131,18 @@ impl Run {
     /// One for each element that ran the stage: there may be two of a kind.
     fn outcomes(&self, stage: Stage) -> Vec<Outcome> {
         let mut elements: Vec<_> = self.of(stage).map(|entry| &entry.writer.element).collect();
-        elements.dedup();
         elements.sort();
         elements.dedup();
-        elements.into_iter().filter_map(|element| self.outcome(stage, element.as_deref())).collect()
+        elements
+            .into_iter()
+            .filter_map(|element| self.outcome(stage, element.as_deref()))
+            .collect()
     }
 
     fn of(&self, stage: Stage) -> impl Iterator<Item = &Entry> {
-        self.entries.iter().filter(move |entry| entry.record.label.stage() == stage)
+        self.entries
+            .iter()
+            .filter(move |entry| entry.record.label.stage() == stage)
     }
 
     fn outcome(&self, stage: Stage, element: Option<&str>) -> Option<Outcome> {
@@ -165,7 +190,7 @@ impl Run {
 fn judge_bare(opens: Option<&Record>, begins: &Record, end: &Record) -> Option<Cleanup> {
     // Without its Before checkpoint the stage answers for all, as on the card.
     let base = opens.map_or(0, |record| record.allocated) as i64;
-    super::ledger::judge(
+    judge(
         begins.allocated as i64 - base,
         begins.allocated as i64 - end.allocated as i64,
     )
@@ -177,7 +202,11 @@ fn entry(line: &str) -> Option<Result<Entry, NotACheckpoint>> {
         return Some(text.trim_end().parse().map(|record| Entry {
             record,
             seconds: debug_time(before),
-            writer: Writer { json: false, pid: debug_pid(before), element: debug_element(before) },
+            writer: Writer {
+                json: false,
+                pid: debug_pid(before),
+                element: debug_element(before),
+            },
         }));
     }
     let line = line.trim();
@@ -187,7 +216,11 @@ fn entry(line: &str) -> Option<Result<Entry, NotACheckpoint>> {
     Some(line.parse::<JsonLine>().map(|json| Entry {
         record: json.record,
         seconds: Some(json.monotonic as f64 / 1e9),
-        writer: Writer { json: true, pid: Some(json.pid), element: Some(json.element) },
+        writer: Writer {
+            json: true,
+            pid: Some(json.pid),
+            element: Some(json.element),
+        },
     }))
 }
 
@@ -221,10 +254,168 @@ fn without_colours(line: &str) -> String {
     text
 }
 
-/// The source of a run, where a line tells.
-impl Run {
-    /// Who measured.
-    pub fn source(&self) -> Option<Source> {
-        self.entries.iter().find_map(|entry| entry.record.source)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = "\
+[GPU Memory] Before Whisper Cleanup: Allocated: 7.23GB (30.1%)
+[GPU Memory] After Whisper Cleanup:  Allocated: 0.18GB (0.7%)   ✅
+";
+    const LEAK: &str = "\
+some other line
+[GPU Memory] Before Whisper Cleanup: Allocated: 7.23GB (30.1%)
+[GPU Memory] After Whisper Cleanup:  Allocated: 5.42GB (22.6%)
+";
+
+    /// A line of GST_DEBUG as gst-launch-1.0 writes it into a pipe.
+    fn debug(pid: u32, element: &str, text: &str) -> String {
+        format!(
+            "0:01:02.500000000 \u{1b}[33m{pid}\u{1b}[00m 0x5636 \u{1b}[36mINFO   \u{1b}[00m \u{1b}[00m       \
+             scribe-memory src/elements/checkpoints.rs:1:write:<{element}>\u{1b}[00m {MARK}{text}\n"
+        )
+    }
+
+    fn only(log: &str) -> Run {
+        let (mut runs, bad) = read(log);
+        assert_eq!((runs.len(), bad), (1, vec![]), "{log}");
+        runs.remove(0)
+    }
+
+    #[test]
+    fn the_cards_samples_are_judged_as_the_card_judges() {
+        for (log, freed, verdict) in [(GOOD, 98, Verdict::Good), (LEAK, 25, Verdict::Leak)] {
+            let run = only(log);
+            assert_eq!(run.leaks(), verdict == Verdict::Leak);
+            match run.cleanups()[..] {
+                [(Stage::Transcription, Outcome::Judged(c))] => {
+                    assert_eq!((c.freed.round() as u64, c.verdict), (freed, verdict));
+                }
+                ref other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_base_counts_where_the_card_format_has_one() {
+        let run = only(&format!(
+            "{MARK}Before Transcription: Allocated: 5.00GB (20.0%)\n{LEAK}"
+        ));
+        let [(_, Outcome::Judged(c))] = run.cleanups()[..] else {
+            panic!()
+        };
+        assert_eq!((c.freed.round() as u64, c.verdict), (81, Verdict::Partial));
+    }
+
+    #[test]
+    fn debug_lines_tell_time_process_and_element() {
+        let run = only(&debug(
+            42,
+            "t0",
+            "Before Transcription: Allocated: 0.04GB (0.3%) | 40.0 MiB | host",
+        ));
+        let entry = &run.entries[0];
+        assert_eq!(
+            (run.pid(), run.device(), entry.seconds),
+            (Some(42), "host", Some(62.5))
+        );
+        assert_eq!(entry.writer.element.as_deref(), Some("t0"));
+        assert_eq!(run.cleanups(), [(Stage::Transcription, Outcome::Missing)]);
+    }
+
+    #[test]
+    fn our_own_lines_without_a_verdict_are_not_judged_again() {
+        let log = ["Before Waveform Cleanup", "After Waveform Cleanup"]
+            .map(|label| {
+                debug(
+                    1,
+                    "r",
+                    &format!("{label}: Allocated: 0.20GB (1.0%) | 200.0 MiB | host"),
+                )
+            })
+            .concat();
+        assert_eq!(
+            only(&log).cleanups(),
+            [(Stage::AudioPreprocessing, Outcome::NextToNothing)]
+        );
+    }
+
+    #[test]
+    fn runs_are_told_apart() {
+        let line =
+            |pid, element, label: &str| debug(pid, element, &format!("{label}: Allocated: 1.00GB (4.0%)"));
+        for (log, lengths) in [
+            // The same checkpoint again: a new cycle.
+            (format!("{GOOD}{GOOD}"), vec![2, 2]),
+            // Two elements of a kind in one run.
+            (
+                line(1, "a", "Before Transcription") + &line(1, "b", "Before Transcription"),
+                vec![2],
+            ),
+            // Two processes writing at the same time.
+            (
+                line(1, "a", "Before Transcription")
+                    + &line(2, "a", "Before Transcription")
+                    + &line(1, "a", "Before Whisper Cleanup"),
+                vec![2, 1],
+            ),
+            (
+                line(1, "a", "Before Final Cleanup") + &line(1, "a", "Pipeline Initialization"),
+                vec![1, 1],
+            ),
+        ] {
+            let (runs, _) = read(&log);
+            assert_eq!(
+                runs.iter().map(|run| run.entries.len()).collect::<Vec<_>>(),
+                lengths,
+                "{log}"
+            );
+        }
+    }
+
+    #[test]
+    fn two_elements_of_a_kind_are_two_cleanups() {
+        let log: String = [("a", "good"), ("b", "leak")]
+            .map(|(element, verdict)| {
+                let text =
+                    format!("After Whisper Cleanup: Allocated: 1.00GB (4.0%) | freed 9.0% | X | {verdict}");
+                debug(1, element, &text)
+            })
+            .concat();
+        let run = only(&log);
+        assert_eq!(run.cleanups().len(), 2);
+        assert!(run.leaks());
+    }
+
+    #[test]
+    fn bad_lines_are_counted_and_do_not_stop_the_reading() {
+        let (runs, bad) = read(&format!(
+            "x\n{MARK}Before Lunch: Allocated: 1.00GB (1.0%)\n{{\"label\": 1}}\n{GOOD}"
+        ));
+        assert_eq!(runs.len(), 1);
+        assert_eq!(bad.iter().map(|bad| bad.line).collect::<Vec<_>>(), [2, 3]);
+        assert_eq!(
+            bad[0].to_string(),
+            "line 2: there is no checkpoint \"Before Lunch\""
+        );
+        assert_eq!(read("nothing here\n"), (vec![], vec![]));
+    }
+
+    #[test]
+    fn the_peak_is_where_it_was_reached_first() {
+        let line = |label: &str, gb| format!("{MARK}{label}: Allocated: {gb}GB (1.0%)\n");
+        let log = line("Before Transcription", 0.5)
+            + &line("Before Whisper Cleanup", 7.5)
+            + &line("Before Diarization", 7.5);
+        assert_eq!(only(&log).peak().record.label, Label::BeforeWhisperCleanup);
+    }
+
+    #[test]
+    fn a_run_that_died_in_its_cleanup_is_unfinished() {
+        let log = GOOD.lines().next().unwrap();
+        assert_eq!(
+            only(log).cleanups(),
+            [(Stage::Transcription, Outcome::Unfinished)]
+        );
     }
 }
