@@ -15,10 +15,12 @@ use crate::{
     infer::cuda::{self, CudaProbe},
     memory::{
         Label, Stage,
-        ledger::{Level, Owner, Verdict},
+        json::JsonLine,
+        ledger::Owner,
         meter::{Meter, new_owner},
         probes::{Device, HostProbe, NvmlProbe, Probe},
-        report::{JsonLine, Record},
+        report::Record,
+        verdict::{Level, Verdict},
     },
 };
 

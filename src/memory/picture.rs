@@ -4,9 +4,9 @@ use std::fmt::{self, Write};
 
 use super::{
     checkpoint::Stage,
-    ledger::{Level, Verdict},
     report::{GB, Record},
     timeline::{Outcome, Run},
+    verdict::{Level, Verdict},
 };
 
 /// Blocks of a bar: the reference card's.

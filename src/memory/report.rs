@@ -1,13 +1,11 @@
-//! A checkpoint as people and programs read it: the line and the JSON, written and read back.
+//! A checkpoint as people read it: the line, written and read back.
 
-use std::{borrow::Cow, fmt, str::FromStr};
-
-use serde::{Deserialize, Serialize};
+use std::{fmt, str::FromStr};
 
 use super::{
     checkpoint::Label,
-    ledger::{Cleanup, Level, Verdict},
     probes::{Reading, Source},
+    verdict::{Cleanup, Level, Verdict},
 };
 
 /// What each line begins with, and what users grep.
@@ -99,71 +97,6 @@ impl fmt::Display for Record {
     }
 }
 
-/// A line of the `memory-log`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct JsonLine {
-    /// Seconds since 1970.
-    pub date: f64,
-    /// Nanoseconds on the system's monotonic clock.
-    pub monotonic: u64,
-    /// The media process.
-    pub pid: u32,
-    /// Name of the element that wrote it.
-    pub element: String,
-    /// The checkpoint itself.
-    pub record: Record,
-}
-
-/// The fields, in the order in which they stand in the file.
-#[derive(Serialize, Deserialize)]
-struct Fields<'a> {
-    date: f64,
-    monotonic: u64,
-    pid: u32,
-    element: Cow<'a, str>,
-    label: Cow<'a, str>,
-    number: u32,
-    stage: Cow<'a, str>,
-    allocated: u64,
-    total: u64,
-    percent: f64,
-    device: Cow<'a, str>,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    source: Option<Source>,
-    level: Level,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    took: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    freed_percent: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    verdict: Option<Verdict>,
-}
-
-impl fmt::Display for JsonLine {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let record = &self.record;
-        let fields = Fields {
-            date: self.date,
-            monotonic: self.monotonic,
-            pid: self.pid,
-            element: self.element.as_str().into(),
-            label: record.label.text().into(),
-            number: record.label.number(),
-            stage: record.label.stage().id().into(),
-            allocated: record.allocated,
-            total: record.total,
-            percent: record.percent,
-            device: record.device.as_str().into(),
-            source: record.source,
-            level: record.level,
-            took: record.cleanup.map(|cleanup| cleanup.took),
-            freed_percent: record.cleanup.map(|cleanup| cleanup.freed),
-            verdict: record.cleanup.map(|cleanup| cleanup.verdict),
-        };
-        f.write_str(&serde_json::to_string(&fields).map_err(|_| fmt::Error)?)
-    }
-}
-
 /// A line that is meant to be a checkpoint and is none.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotACheckpoint {
@@ -176,37 +109,6 @@ pub enum NotACheckpoint {
     /// A field is missing or of another type.
     #[error("{0}")]
     Json(String),
-}
-
-impl FromStr for JsonLine {
-    type Err = NotACheckpoint;
-
-    fn from_str(line: &str) -> Result<Self, Self::Err> {
-        let fields: Fields = serde_json::from_str(line).map_err(|e| NotACheckpoint::Json(e.to_string()))?;
-        let label = Label::from_text(&fields.label)
-            .ok_or_else(|| NotACheckpoint::Label(fields.label.clone().into_owned()))?;
-        let cleanup = fields.freed_percent.zip(fields.verdict);
-        Ok(JsonLine {
-            date: fields.date,
-            monotonic: fields.monotonic,
-            pid: fields.pid,
-            element: fields.element.into_owned(),
-            record: Record {
-                label,
-                allocated: fields.allocated,
-                total: fields.total,
-                percent: fields.percent,
-                level: fields.level,
-                device: fields.device.into_owned(),
-                source: fields.source,
-                cleanup: cleanup.map(|(freed, verdict)| Cleanup {
-                    took: fields.took.unwrap_or(0),
-                    freed,
-                    verdict,
-                }),
-            },
-        })
-    }
 }
 
 /// What stands behind the [`MARK`]. Read as far as a line tells: amounts are rounded, `total` and
@@ -367,31 +269,6 @@ mod tests {
             ),
         ] {
             assert_eq!(text.parse::<Record>().unwrap_err().to_string(), why);
-        }
-        let error = r#"{"label": "Before Lunch"}"#.parse::<JsonLine>().unwrap_err();
-        assert!(matches!(error, NotACheckpoint::Json(_)), "{error}");
-    }
-
-    #[test]
-    fn json_reads_back_whole() {
-        for cleanup in [
-            None,
-            Some(Cleanup {
-                took: 7 << 30,
-                freed: 97.5,
-                verdict: Verdict::Good,
-            }),
-        ] {
-            let line = JsonLine {
-                date: 1_700_000_000.25,
-                monotonic: 12_345_678_901,
-                pid: 4711,
-                element: "say \"hi\"".into(),
-                record: record(gb(0.18), gb(24.0), Source::Nvml, cleanup),
-            };
-            let text = line.to_string();
-            assert!(!text.contains('\n'));
-            assert_eq!(text.parse::<JsonLine>(), Ok(line), "{text}");
         }
     }
 }

@@ -2,8 +2,9 @@
 
 use super::{
     checkpoint::{Label, Role, Stage},
-    ledger::{Cleanup, Verdict, judge},
-    report::{JsonLine, MARK, NotACheckpoint, Record},
+    json::JsonLine,
+    report::{MARK, NotACheckpoint, Record},
+    verdict::{Cleanup, Verdict, judge},
 };
 
 /// One checkpoint of a log.
