@@ -371,10 +371,10 @@ fn the_program_judges_what_elements_wrote() {
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     let drawn = text(&output.stdout);
     for part in [
-        "run 1 of 1: Fake 1000, 1000.0 MiB, process ",
-        "  Before Whisper Cleanup                  500.0 MiB  █████████████━━━━━━━━━━━━\n",
-        "  After Whisper Cleanup                   110.0 MiB  ███━━━━━━━━━━━━━━━━━━━━━━  ✅ 98% freed\n",
-        "\nPeak: 500.0 MiB (50.0%), normal, at Before Whisper Cleanup. No action needed.\n",
+        "run 1 of 1: Fake 1000, 0.98 GB, process ",
+        "  Before Whisper Cleanup                    0.49 GB  █████████████━━━━━━━━━━━━\n",
+        "  After Whisper Cleanup                     0.11 GB  ███━━━━━━━━━━━━━━━━━━━━━━  ✅ 98% freed\n",
+        "\nPeak: 0.49 GB (50.0%), normal, at Before Whisper Cleanup. No action needed.\n",
         "\nWhisper Cleanup:           ✅ 97.5% freed, good\n",
     ] {
         assert!(drawn.contains(part), "{part:?} is not in\n{drawn}");

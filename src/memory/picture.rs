@@ -4,6 +4,7 @@ use std::fmt::{self, Write};
 
 use super::{
     checkpoint::Stage,
+    probes::Source,
     report::{GB, Record},
     timeline::{Outcome, Run},
     verdict::{Level, Verdict},
@@ -26,7 +27,8 @@ fn write(out: &mut String, run: &Run) -> fmt::Result {
     let peak = &run.peak().record;
     let scale = Scale::of(peak);
     heading(out, run)?;
-    writeln!(out, ", {} checkpoints; {scale}", run.entries.len())?;
+    let s = if run.entries.len() == 1 { "" } else { "s" };
+    writeln!(out, ", {} checkpoint{s}; {scale}", run.entries.len())?;
     let start = run.entries.iter().find_map(|entry| entry.seconds);
     for entry in &run.entries {
         let record = &entry.record;
@@ -38,7 +40,7 @@ fn write(out: &mut String, run: &Run) -> fmt::Result {
             out,
             "{time}  {:<LABEL_WIDTH$} {:>10}  {}",
             record.label.text(),
-            size(record.allocated),
+            held(record),
             scale.bar(record)
         )?;
         if let Some(cleanup) = record.cleanup {
@@ -51,7 +53,7 @@ fn write(out: &mut String, run: &Run) -> fmt::Result {
     writeln!(
         out,
         "Peak: {} ({:.1}%), {}, at {}. {}",
-        size(peak.allocated),
+        held(peak),
         peak.percent,
         peak.level.id(),
         peak.label,
@@ -74,7 +76,7 @@ fn heading(out: &mut String, run: &Run) -> fmt::Result {
         .unwrap_or("unknown device");
     write!(out, "{device}")?;
     if let Some(total) = run.total() {
-        write!(out, ", {}", size(total))?;
+        write!(out, ", {:.2} GB", total as f64 / GB)?;
     }
     if let Some(pid) = run.pid() {
         write!(out, ", process {pid}")?;
@@ -83,17 +85,17 @@ fn heading(out: &mut String, run: &Run) -> fmt::Result {
 }
 
 /// What a whole bar stands for.
-enum Scale {
+enum Scale<'a> {
     /// The device.
     Device,
-    /// So many bytes: on a big device the bars would all be empty.
-    Peak(u64),
+    /// What is held here, as on a big device all bars would be empty.
+    Peak(&'a Record),
 }
 
-impl Scale {
-    fn of(peak: &Record) -> Scale {
-        match peak.percent * (WIDTH as f64) < 100.0 {
-            true => Scale::Peak(peak.allocated),
+impl Scale<'_> {
+    fn of(peak: &Record) -> Scale<'_> {
+        match peak.percent * (WIDTH as f64) < 100.0 && peak.allocated > 0 {
+            true => Scale::Peak(peak),
             false => Scale::Device,
         }
     }
@@ -101,27 +103,29 @@ impl Scale {
     fn bar(&self, record: &Record) -> String {
         let share = match self {
             Scale::Device => record.percent / 100.0,
-            Scale::Peak(0) => 0.0,
-            Scale::Peak(most) => record.allocated as f64 / *most as f64,
+            Scale::Peak(peak) => record.allocated as f64 / peak.allocated as f64,
         };
         let full = ((share * WIDTH as f64).round() as usize).min(WIDTH);
         "█".repeat(full) + &"━".repeat(WIDTH - full)
     }
 }
 
-impl fmt::Display for Scale {
+impl fmt::Display for Scale<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Scale::Device => f.write_str("a whole bar is the whole device"),
-            Scale::Peak(most) => write!(f, "a whole bar is the peak of {}", size(*most)),
+            Scale::Peak(peak) => write!(f, "a whole bar is the peak of {}", held(peak)),
         }
     }
 }
 
-fn size(bytes: u64) -> String {
-    match bytes as f64 / GB {
-        gb if gb >= 1.0 => format!("{gb:.2} GB"),
-        gb => format!("{:.1} MiB", gb * 1024.0),
+/// In the units of the line, which are as exact as its reading.
+fn held(record: &Record) -> String {
+    match record.source {
+        Some(Source::Host) if (record.allocated as f64) < GB => {
+            format!("{:.1} MiB", record.allocated as f64 * 1024.0 / GB)
+        }
+        _ => format!("{:.2} GB", record.allocated as f64 / GB),
     }
 }
 
@@ -183,11 +187,11 @@ mod tests {
 ";
         let text = "\
 NVIDIA H200, 8 checkpoints; a whole bar is the whole device
-            Pipeline Initialization                 102.4 MiB  ━━━━━━━━━━━━━━━━━━━━━━━━━
-            Before Transcription                    204.8 MiB  ━━━━━━━━━━━━━━━━━━━━━━━━━
+            Pipeline Initialization                   0.10 GB  ━━━━━━━━━━━━━━━━━━━━━━━━━
+            Before Transcription                      0.20 GB  ━━━━━━━━━━━━━━━━━━━━━━━━━
             Before Whisper Cleanup                    7.50 GB  ████████━━━━━━━━━━━━━━━━━
-            After Whisper Cleanup                   204.8 MiB  ━━━━━━━━━━━━━━━━━━━━━━━━━  ✅ 100% freed
-            Before Diarization                      204.8 MiB  ━━━━━━━━━━━━━━━━━━━━━━━━━
+            After Whisper Cleanup                     0.20 GB  ━━━━━━━━━━━━━━━━━━━━━━━━━  ✅ 100% freed
+            Before Diarization                        0.20 GB  ━━━━━━━━━━━━━━━━━━━━━━━━━
             Before Diarization Model Cleanup          5.80 GB  ██████━━━━━━━━━━━━━━━━━━━
             After Diarization Model Cleanup           3.00 GB  ███━━━━━━━━━━━━━━━━━━━━━━  🚨 49% freed
             Before Final Cleanup                      3.00 GB  ███━━━━━━━━━━━━━━━━━━━━━━
@@ -203,7 +207,7 @@ Final Cleanup:             begun and not finished
     fn bars_of_little_are_of_the_peak_and_high_levels_are_named() {
         let small = drawn("[GPU Memory] Before Transcription: Allocated: 0.04GB (0.2%) | 40.0 MiB | host");
         assert!(
-            small.starts_with("host, 1 checkpoints; a whole bar is the peak of 40.0 MiB\n"),
+            small.starts_with("host, 1 checkpoint; a whole bar is the peak of 40.0 MiB\n"),
             "{small}"
         );
         assert!(small.contains(&"█".repeat(WIDTH)), "{small}");
