@@ -324,8 +324,7 @@ fn the_host_reading_follows_what_is_taken_and_given_back() {
     let bench = Bench::new();
     let checkpoints = Checkpoints::on_device(&bench.element, None, Device::Cpu);
     checkpoints.write(BeforeTranscription);
-    let memory = take();
-    checkpoints.taken(Stage::Transcription);
+    let memory = checkpoints.taking(Stage::Transcription, take);
     checkpoints.write(BeforeWhisperCleanup);
     drop(memory);
     heap::give_back();

@@ -121,9 +121,19 @@ impl Checkpoints {
         self.forget();
     }
 
-    /// Says that the bulk of what `stage` needs was taken since the last checkpoint: call it when a
-    /// model is loaded. Not a checkpoint, writes nothing; it keeps apart what stages take that run
-    /// at the same time.
+    /// Runs `f`, which takes what `stage` needs: growth meanwhile is the stage's own, and other
+    /// growth is charged to it only as far as it goes away with it. Not a checkpoint, writes nothing.
+    pub fn taking<T>(&self, stage: Stage, f: impl FnOnce() -> T) -> T {
+        if let Some(meter) = self.meter() {
+            meter.taking(self.owner, stage);
+        }
+        let taken = f();
+        self.taken(stage);
+        taken
+    }
+
+    /// The same for what was taken right behind a checkpoint, with nothing in between that lets
+    /// others grow: a model that is loaded within READY→PAUSED. In doubt use [`taking`](Self::taking).
     pub fn taken(&self, stage: Stage) {
         if let Some(meter) = self.meter() {
             meter.taken(self.owner, stage);

@@ -5,12 +5,12 @@
 //! process, and growth may be another stage's, a decoder's or the application's. So a stage can say
 //! what is surely its own ([`Ledger::taken`]), and growth that may be anybody's goes to a common
 //! pool. The pool is charged to a stage as far as it goes away with that stage; what is left is
-//! owed by the last stage, unless that one said what its own is and little is left. So nobody is
-//! called a leak for what another holds, and what leaks is still found.
+//! owed by the last stage that did not say what its own is. So nobody is called a leak for what
+//! another holds, such as a video decoder its frames.
 
 use super::{
     checkpoint::{Label, Role, Stage},
-    verdict::{Cleanup, NEXT_TO_NOTHING, judge},
+    verdict::{Cleanup, judge},
 };
 
 /// Who runs a stage: one number for each element, so that two of a kind are told apart.
@@ -79,10 +79,27 @@ impl Ledger {
         }
     }
 
-    /// Books a reading right after `owner` took the bulk of what `stage` needs: growth since the
-    /// last reading is that stage's own, however many others are open.
+    /// Books a reading right before `stage` takes something: growth up to here is not its own.
+    pub fn taking(&mut self, owner: Owner, stage: Stage, allocated: u64) {
+        self.grow(None, allocated);
+        self.tells(owner, stage);
+    }
+
+    /// Books a reading right after `owner` took something for `stage`: growth since the last reading
+    /// is that stage's own, however many others are open.
     pub fn taken(&mut self, owner: Owner, stage: Stage, allocated: u64) {
+        self.tells(owner, stage);
         self.grow(Some((owner, stage)), allocated);
+    }
+
+    /// What was put on a stage before it began to tell may be anybody's after all.
+    fn tells(&mut self, owner: Owner, stage: Stage) {
+        let Some(account) = self.account(owner, stage).filter(|account| !account.told) else {
+            return;
+        };
+        account.told = true;
+        let took = std::mem::take(&mut account.took);
+        self.common += took;
     }
 
     /// Forgets what `owner` has open: it starts anew or is gone.
@@ -106,7 +123,6 @@ impl Ledger {
         }
         if let Some(account) = by.and_then(|(owner, stage)| self.account(owner, stage)) {
             account.took += growth;
-            account.told = true;
             return;
         }
         match self.open.as_mut_slice() {
@@ -126,9 +142,8 @@ impl Ledger {
         let own = account.took.max(0);
         let pool = self.common.max(0);
         let returned = (back - own).clamp(0, pool);
-        let kept = pool - returned;
         // Others may hold the rest: other stages, or the process around a stage that told its own.
-        let excused = !self.open.is_empty() || kept < NEXT_TO_NOTHING as i64;
+        let excused = account.told || !self.open.is_empty();
         let charged = if excused { returned } else { pool };
         self.common -= charged;
         self.hand_over();
@@ -175,7 +190,10 @@ impl Ledger {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::verdict::Verdict, *};
+    use super::{
+        super::verdict::{NEXT_TO_NOTHING, Verdict},
+        *,
+    };
     use Label::*;
 
     const MIB: u64 = 1 << 20;
@@ -327,15 +345,16 @@ mod tests {
     }
 
     #[test]
-    fn who_told_its_own_is_not_charged_for_the_little_that_others_keep() {
+    fn who_told_its_own_is_not_charged_for_what_others_keep() {
         // (held before the cleanup, after it) → judgement: 200 were told, then it grew to `held`.
         for (held, after, freed, verdict) in [
             (240, 40, 100, Verdict::Good),
-            (250, 50, 100, Verdict::Good),    // a decoder keeps 10
-            (326, 40, 100, Verdict::Good),    // working memory, gone with the model
-            (326, 50, 100, Verdict::Good),    // both
-            (326, 126, 70, Verdict::Partial), // working memory stays
+            (250, 50, 100, Verdict::Good),  // a decoder keeps 10
+            (640, 440, 100, Verdict::Good), // or its frames
+            (326, 40, 100, Verdict::Good),  // working memory, gone with the model
+            (726, 440, 100, Verdict::Good), // both
             (240, 140, 50, Verdict::Partial),
+            (726, 626, 50, Verdict::Partial),
             (250, 250, 0, Verdict::Leak),
         ] {
             let mut ledger = Ledger::default();
@@ -349,6 +368,16 @@ mod tests {
                 "{held} → {after}"
             );
         }
+    }
+
+    #[test]
+    fn what_came_before_a_stage_takes_something_is_not_its_own() {
+        let mut ledger = Ledger::default();
+        ledger.record(1, BeforeAudioPreprocessing, 40 * MIB);
+        ledger.taking(1, Stage::AudioPreprocessing, 140 * MIB); // decoders came up meanwhile
+        ledger.taken(1, Stage::AudioPreprocessing, 141 * MIB);
+        ledger.record(1, BeforeWaveformCleanup, 150 * MIB);
+        assert_eq!(ledger.record(1, AfterWaveformCleanup, 149 * MIB), None);
     }
 
     #[test]
