@@ -3,6 +3,7 @@
 mod alignment;
 pub mod audio_convert;
 mod backend_hook;
+pub mod cuda;
 pub mod engine;
 pub mod heap;
 pub mod model_file;
