@@ -1,0 +1,1 @@
+//! Runs each script of `gst-launch-recipes/` on the bundled recording and model, as a reader would.
