@@ -22,15 +22,27 @@ fn lines_of(program: &str, arguments: &[&str]) -> Vec<String> {
         .output()
         .unwrap_or_else(|e| panic!("{program} (package binutils): {e}"));
     assert!(output.status.success(), "{program}: {output:?}");
-    String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect()
+    String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .map(str::to_owned)
+        .collect()
 }
 
 #[test]
 fn only_the_plugin_is_exported() {
     let symbols = lines_of("nm", &["-D", "--defined-only"]);
-    let names: Vec<_> = symbols.iter().filter_map(|line| line.split_whitespace().last()).collect();
-    assert!(names.contains(&"gst_plugin_scribe_get_desc"), "found only {names:?}");
-    let others: Vec<_> = names.iter().filter(|name| !name.starts_with("gst_plugin_scribe_")).collect();
+    let names: Vec<_> = symbols
+        .iter()
+        .filter_map(|line| line.split_whitespace().last())
+        .collect();
+    assert!(
+        names.contains(&"gst_plugin_scribe_get_desc"),
+        "found only {names:?}"
+    );
+    let others: Vec<_> = names
+        .iter()
+        .filter(|name| !name.starts_with("gst_plugin_scribe_"))
+        .collect();
     assert!(others.is_empty(), "also exported: {others:?}");
 }
 
@@ -40,7 +52,10 @@ fn no_gpu_library_is_linked() {
         .into_iter()
         .filter(|line| line.contains("(NEEDED)"))
         .collect();
-    assert!(needed.iter().any(|line| line.contains("libgstreamer-1.0")), "found only {needed:?}");
+    assert!(
+        needed.iter().any(|line| line.contains("libgstreamer-1.0")),
+        "found only {needed:?}"
+    );
     for library in ["cuda", "nvidia", "cublas", "onnxruntime", "libgomp"] {
         let found = needed.iter().find(|line| line.contains(library));
         assert!(found.is_none(), "linked to {library}: {found:?}");

@@ -157,7 +157,11 @@ fn no_lock_crosses_a_function_border() {
             }
         }
     }
-    assert!(found.is_empty(), "a lock's guard in a signature:\n{}", found.join("\n"));
+    assert!(
+        found.is_empty(),
+        "a lock's guard in a signature:\n{}",
+        found.join("\n")
+    );
 }
 
 #[test]
@@ -170,7 +174,14 @@ fn nothing_is_left_to_do() {
         concat!("#[ig", "nore"),
     ];
     let mut found = Vec::new();
-    for folder in ["src", "tests", "examples", "benches", "scripts", "gst-launch-recipes"] {
+    for folder in [
+        "src",
+        "tests",
+        "examples",
+        "benches",
+        "scripts",
+        "gst-launch-recipes",
+    ] {
         for source in files(folder, &["rs", "py", "sh", "md"]) {
             for (n, line) in source.text.lines().enumerate() {
                 if marks.iter().any(|mark| line.contains(mark)) {
@@ -219,8 +230,14 @@ fn every_decision_has_one_number_and_is_listed() {
         }
         let number = &name[..4.min(name.len())];
         assert!(number.bytes().all(|b| b.is_ascii_digit()), "{name} has no number");
-        assert!(!numbers.contains(&number.to_owned()), "two decisions have the number {number}");
-        assert!(index.contains(&format!("({name})")), "docs/adr/README.md does not link {name}");
+        assert!(
+            !numbers.contains(&number.to_owned()),
+            "two decisions have the number {number}"
+        );
+        assert!(
+            index.contains(&format!("({name})")),
+            "docs/adr/README.md does not link {name}"
+        );
         numbers.push(number.to_owned());
     }
     assert!(!numbers.is_empty(), "no decision in docs/adr");
@@ -243,14 +260,20 @@ fn every_element_is_documented_with_a_line_that_runs() {
             format!("{name} "),
             "Since: ".into(),
         ] {
-            assert!(source.text.contains(&needed), "{path}: {needed:?} is missing in the element's documentation");
+            assert!(
+                source.text.contains(&needed),
+                "{path}: {needed:?} is missing in the element's documentation"
+            );
         }
         let folder = path.split('/').nth(2).expect("src/elements/FOLDER/mod.rs");
         assert!(
             register.contains(&format!("{folder}::register(plugin)")),
             "src/elements/mod.rs does not register {name}"
         );
-        assert!(read("README.md").contains(&format!("`{name}`")), "README.md does not tell of {name}");
+        assert!(
+            read("README.md").contains(&format!("`{name}`")),
+            "README.md does not tell of {name}"
+        );
     }
     assert!(elements > 0, "no element found");
 }
@@ -264,7 +287,10 @@ fn every_recipe_is_shown() {
     for recipe in &all {
         let name = recipe.path.rsplit('/').next().expect("a file name");
         assert!(readme.contains(name), "README.md does not mention {name}");
-        assert!(recipes.contains(name), "gst-launch-recipes/README.md does not mention {name}");
+        assert!(
+            recipes.contains(name),
+            "gst-launch-recipes/README.md does not mention {name}"
+        );
         if !name.starts_with("lib") {
             assert!(tests.contains(name), "tests/recipes.rs does not run {name}");
         }
