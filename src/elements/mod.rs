@@ -1,6 +1,7 @@
 //! Ring 3: the GStreamer elements, one folder each, in the order in which data flows.
 
 pub mod checkpoints;
+pub mod resample;
 pub mod transcriber;
 pub mod word;
 
@@ -8,6 +9,7 @@ use gst::glib;
 
 pub(crate) fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     word::register_meta();
+    resample::register(plugin)?;
     transcriber::register(plugin)
 }
 

@@ -2,6 +2,7 @@
 
 mod alignment;
 mod backend_hook;
+pub mod audio_convert;
 pub mod engine;
 pub mod heap;
 pub mod model_file;

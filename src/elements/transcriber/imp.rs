@@ -191,10 +191,10 @@ impl Transcriber {
                     gst::element_imp_error!(
                         self,
                         gst::StreamError::Format,
-                        [
+                        (
                             "expected a segment in TIME format, got {:?}. Put a parser or decoder in front",
                             segment.segment().format()
-                        ]
+                        )
                     );
                     false
                 }
@@ -299,7 +299,7 @@ impl Transcriber {
             }
             Err(RecognizeError::Cancelled) => Err(gst::FlowError::Flushing),
             Err(error) => {
-                gst::element_imp_error!(self, gst::LibraryError::Failed, ["at {start}: {error}"]);
+                gst::element_imp_error!(self, gst::LibraryError::Failed, ("at {start}: {error}"));
                 Err(gst::FlowError::Error)
             }
         }
@@ -396,21 +396,21 @@ impl Transcriber {
         self.progress(gst::ProgressType::Error, &error.to_string());
         match error {
             LoadError::NotFound(text) => {
-                gst::element_imp_error!(self, gst::ResourceError::NotFound, ["{text}"])
+                gst::element_imp_error!(self, gst::ResourceError::NotFound, ("{text}"))
             }
             LoadError::WrongFile(text) => {
-                gst::element_imp_error!(self, gst::ResourceError::OpenRead, ["{text}"])
+                gst::element_imp_error!(self, gst::ResourceError::OpenRead, ("{text}"))
             }
             LoadError::NoMemory(text) => {
-                gst::element_imp_error!(self, gst::ResourceError::NoSpaceLeft, ["{text}"])
+                gst::element_imp_error!(self, gst::ResourceError::NoSpaceLeft, ("{text}"))
             }
-            LoadError::Failed(text) => gst::element_imp_error!(self, gst::ResourceError::Failed, ["{text}"]),
+            LoadError::Failed(text) => gst::element_imp_error!(self, gst::ResourceError::Failed, ("{text}")),
         }
         gst::StateChangeError
     }
 
     fn refuse_settings(&self, text: &str) -> gst::StateChangeError {
-        gst::element_imp_error!(self, gst::ResourceError::Settings, ["{text}"]);
+        gst::element_imp_error!(self, gst::ResourceError::Settings, ("{text}"));
         gst::StateChangeError
     }
 }

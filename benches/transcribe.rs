@@ -1,0 +1,124 @@
+//! The element against one direct `WhisperState::full` call over the whole recording: the same work, without
+//! windows, threads, pads and words. Prints the ratio of wall times and CPU times, how the texts differ, and how
+//! long a cancel takes.
+//!
+//!     cargo bench --bench transcribe -- [MODEL [FILE [REPEAT [THREADS]]]]
+//!
+//! Runs the two in turn five times, so that a machine whose speed drifts is fair to both.
+
+#[path = "../tests/common/mod.rs"]
+mod common;
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use gstscribe::infer::recognizer::{Cancel, RecognizeError, Recognizer};
+use gstscribe::infer::whisper::{Whisper, WhisperConfig};
+use gstscribe::speech::transcribe::{Context, Window};
+
+const ROUNDS: usize = 5;
+
+struct Job {
+    model: String,
+    samples: Vec<f32>,
+    threads: i32,
+}
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
+    let argument = |i: usize| arguments.get(i).cloned();
+    common::init();
+    let model = argument(0).unwrap_or_else(common::demo_model);
+    let file = argument(1).map_or_else(|| common::recording("conversation.flac"), PathBuf::from);
+    let repeat: usize = argument(2).map_or(3, |n| n.parse().expect("REPEAT is a number"));
+    let threads: i32 = argument(3).map_or(1, |n| n.parse().expect("THREADS is a number"));
+    let samples = common::decode(&file).repeat(repeat);
+    let seconds = samples.len() as f64 / common::RATE as f64;
+    println!("{model}\n{}, {repeat} times: {seconds:.0} s, {threads} thread(s)", file.display());
+    let job = Job { model, samples, threads };
+
+    let mut wall = Vec::new();
+    let mut cpu = Vec::new();
+    let (mut said, mut heard) = (Vec::new(), Vec::new());
+    for round in 0..ROUNDS {
+        let (text, direct) = timed(|| direct(&job));
+        said = text;
+        let (text, element) = timed(|| element(&job));
+        heard = text;
+        println!(
+            "round {round}: direct {:.2} s wall {:.2} s CPU, element {:.2} s wall {:.2} s CPU",
+            direct.0, direct.1, element.0, element.1
+        );
+        wall.push(element.0 / direct.0);
+        cpu.push(element.1 / direct.1);
+    }
+    println!("element / direct: wall {}, CPU {} (least, median, most)", spread(&mut wall), spread(&mut cpu));
+    let differing = common::distance(&said, &heard);
+    println!("words: direct {}, element {}, differing {differing}", said.len(), heard.len());
+    cancels(&job);
+}
+
+/// What `run` returns, and the wall and CPU seconds that it took.
+fn timed<T>(run: impl FnOnce() -> T) -> (T, (f64, f64)) {
+    let (begin, cpu) = (Instant::now(), cpu_seconds());
+    let result = run();
+    (result, (begin.elapsed().as_secs_f64(), cpu_seconds() - cpu))
+}
+
+/// User and system time of all threads of this process. 100 ticks a second on every Linux.
+fn cpu_seconds() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+    let behind_name = stat.rsplit(") ").next().unwrap();
+    let fields: Vec<&str> = behind_name.split(' ').collect();
+    (fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap()) / 100.0
+}
+
+fn spread(values: &mut [f64]) -> String {
+    values.sort_by(f64::total_cmp);
+    format!("{:.3} {:.3} {:.3}", values[0], values[values.len() / 2], values[values.len() - 1])
+}
+
+fn direct(job: &Job) -> Vec<String> {
+    let mut text = String::new();
+    for segment in common::direct_segments(&job.model, &job.samples, job.threads) {
+        text.push_str(&segment);
+    }
+    common::plain(&text)
+}
+
+fn element(job: &Job) -> Vec<String> {
+    common::transcribe(&job.model, &job.samples, &format!("threads={} silence-gate=false", job.threads))
+        .into_iter()
+        .flat_map(|w| common::plain(&w.text))
+        .collect()
+}
+
+/// Sets the cancel switch at moments spread over a window's recognition, and measures until it returns.
+fn cancels(job: &Job) {
+    let config = WhisperConfig { threads: job.threads, ..common::whisper_config(&job.model) };
+    let mut whisper = Whisper::load(&config, &mut |_| {}).expect("the model loads");
+    let length = job.samples.len().min(31 * common::RATE as usize);
+    let window = Window { start: 0, samples: job.samples[..length].to_vec(), context: Context::Start };
+    let whole = timed(|| whisper.recognize(&window, &Cancel::default()).map(drop)).1.0;
+    let mut delays: Vec<f64> = Vec::new();
+    for i in 1..20 {
+        let cancel = Cancel::default();
+        let switch = cancel.clone();
+        let wait = Duration::from_secs_f64(whole * f64::from(i) / 20.0);
+        let killer = std::thread::spawn(move || {
+            std::thread::sleep(wait);
+            switch.set();
+            Instant::now()
+        });
+        let result = whisper.recognize(&window, &cancel);
+        let end = Instant::now();
+        let set = killer.join().unwrap();
+        if result == Err(RecognizeError::Cancelled) {
+            delays.push(end.saturating_duration_since(set).as_secs_f64() * 1000.0);
+        }
+    }
+    delays.sort_by(f64::total_cmp);
+    if let (Some(median), Some(most)) = (delays.get(delays.len() / 2), delays.last()) {
+        println!("cancel: {} times, median {median:.1} ms, most {most:.1} ms", delays.len());
+    }
+}

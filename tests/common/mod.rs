@@ -1,0 +1,229 @@
+//! What several test files need.
+#![allow(dead_code)] // each test file uses its part
+
+use std::path::{Path, PathBuf};
+use std::sync::Once;
+
+use gst::prelude::*;
+use gstscribe::infer::whisper::WhisperConfig;
+use gstscribe::speech::Word;
+use whisper_rs::{FullParams, SamplingStrategy, WhisperContext, WhisperContextParameters};
+
+pub const RATE: u64 = 16_000;
+
+/// GStreamer with the plugin of this crate.
+pub fn init() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        gst::init().unwrap();
+        gstscribe::plugin_register_static().expect("the plugin registers");
+    });
+}
+
+pub fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+pub fn demo_model() -> String {
+    root()
+        .join("models/ggml-scribe-demo.en-q5_0.bin")
+        .display()
+        .to_string()
+}
+
+pub fn recording(name: &str) -> PathBuf {
+    root().join("models/recordings").join(name)
+}
+
+/// A file beside the project that only measuring needs. `None`, with a printed reason, when it is absent.
+pub fn shared(name: &str) -> Option<PathBuf> {
+    let path = root().join("../shared").join(name);
+    if path.exists() {
+        return Some(path);
+    }
+    eprintln!("skipped: {} is not here", path.display());
+    None
+}
+
+/// The resident set of this process in bytes.
+pub fn resident() -> u64 {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
+    let pages: u64 = statm.split(' ').nth(1).unwrap().parse().unwrap();
+    pages * 4096
+}
+
+/// Lower-case words without punctuation.
+pub fn plain(text: &str) -> Vec<String> {
+    text.split_whitespace()
+        .map(|w| w.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase())
+        .filter(|w| !w.is_empty())
+        .collect()
+}
+
+/// Word errors of `heard` against `truth` (Levenshtein distance), as a share of the truth's words.
+pub fn word_error_rate(truth: &[String], heard: &[String]) -> f64 {
+    distance(truth, heard) as f64 / truth.len().max(1) as f64
+}
+
+pub fn distance(a: &[String], b: &[String]) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.iter().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.iter().enumerate() {
+            let substituted = diagonal + usize::from(x != y);
+            diagonal = row[j + 1];
+            row[j + 1] = substituted.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
+
+/// Runs a pipeline description to EOS and returns every message but state changes; panics on an ERROR.
+pub fn run(description: &str) -> Vec<gst::Message> {
+    let (messages, error) = try_run(description);
+    assert!(error.is_none(), "{description}: {}", error.unwrap());
+    messages
+}
+
+/// Like [`run`], with the text of the first ERROR instead of a panic.
+pub fn try_run(description: &str) -> (Vec<gst::Message>, Option<String>) {
+    init();
+    let pipeline = gst::parse::launch(description).unwrap_or_else(|e| panic!("{description}: {e}"));
+    let bus = pipeline.bus().unwrap();
+    let started = pipeline.set_state(gst::State::Playing);
+    let mut messages = Vec::new();
+    let mut error = None;
+    loop {
+        // A state change that failed has posted its error already.
+        let timeout = if started.is_err() {
+            Some(gst::ClockTime::ZERO)
+        } else {
+            gst::ClockTime::NONE
+        };
+        let Some(message) = bus.timed_pop(timeout) else {
+            break;
+        };
+        match message.view() {
+            gst::MessageView::Eos(_) => break,
+            gst::MessageView::Error(e) => {
+                error = Some(format!("{} ({})", e.error(), e.debug().unwrap_or_default()));
+                break;
+            }
+            gst::MessageView::StateChanged(_) => {}
+            _ => messages.push(message),
+        }
+    }
+    pipeline.set_state(gst::State::Null).unwrap();
+    messages.extend(std::iter::from_fn(|| bus.pop()));
+    (messages, error)
+}
+
+/// Quotes a path for a pipeline description.
+pub fn quoted(path: &Path) -> String {
+    format!("\"{}\"", path.display())
+}
+
+/// The recording as 16 kHz mono samples.
+pub fn decode(path: &Path) -> Vec<f32> {
+    let line = format!("filesrc location={} ! decodebin ! scriberesample ! appsink name=sink sync=false", quoted(path));
+    pull(&line, None)
+        .iter()
+        .flat_map(|b| {
+            let map = b.map_readable().unwrap();
+            map.chunks_exact(4).map(|s| f32::from_le_bytes([s[0], s[1], s[2], s[3]])).collect::<Vec<f32>>()
+        })
+        .collect()
+}
+
+/// The words that `scribetranscriber` with `properties` makes of `samples`.
+pub fn transcribe(model: &str, samples: &[f32], properties: &str) -> Vec<Word> {
+    let line = format!(
+        "appsrc name=src format=time ! scribetranscriber model-path=\"{model}\" {properties} ! \
+         appsink name=sink sync=false"
+    );
+    pull(&line, Some(samples)).iter().map(|b| gstscribe::elements::word::from_buffer(b).unwrap()).collect()
+}
+
+/// Everything that arrives at the appsink `sink`, with `samples` fed to the appsrc `src`.
+fn pull(line: &str, samples: Option<&[f32]>) -> Vec<gst::Buffer> {
+    init();
+    let pipeline = gst::parse::launch(line).unwrap().downcast::<gst::Pipeline>().unwrap();
+    let sink = pipeline.by_name("sink").unwrap().downcast::<gst_app::AppSink>().unwrap();
+    let feeder = samples.map(|samples| {
+        let source = pipeline.by_name("src").unwrap().downcast::<gst_app::AppSrc>().unwrap();
+        source.set_caps(Some(&gstscribe::elements::speech_audio_caps()));
+        source.set_property("block", true);
+        let samples = samples.to_vec();
+        (source, samples)
+    });
+    pipeline.set_state(gst::State::Playing).unwrap();
+    let feeder = feeder.map(|(source, samples)| {
+        std::thread::spawn(move || {
+            for (i, piece) in (0_u64..).zip(samples.chunks(RATE as usize)) {
+                let bytes: Vec<u8> = piece.iter().flat_map(|s| s.to_le_bytes()).collect();
+                let mut buffer = gst::Buffer::from_slice(bytes);
+                buffer.get_mut().unwrap().set_pts(gst::ClockTime::from_seconds(i));
+                if source.push_buffer(buffer).is_err() {
+                    return;
+                }
+            }
+            let _ = source.end_of_stream();
+        })
+    });
+    let mut buffers = Vec::new();
+    while let Ok(sample) = sink.pull_sample() {
+        buffers.extend(sample.buffer_owned());
+    }
+    let error = pipeline.bus().unwrap().pop_filtered(&[gst::MessageType::Error]);
+    pipeline.set_state(gst::State::Null).unwrap();
+    if let Some(feeder) = feeder {
+        feeder.join().unwrap();
+    }
+    assert!(error.is_none(), "{line}: {error:?}");
+    buffers
+}
+
+/// The parameters of the element's defaults, as far as the direct call has them.
+pub fn whisper_config(model: &str) -> WhisperConfig {
+    WhisperConfig {
+        model: model.into(),
+        language: None,
+        translate: false,
+        initial_prompt: None,
+        beam_size: 1,
+        best_of: 5,
+        temperature: 0.0,
+        temperature_increment: 0.2,
+        entropy_threshold: 2.4,
+        logprob_threshold: -1.0,
+        no_speech_threshold: 0.6,
+        max_context: 64,
+        suppress_non_speech: true,
+        threads: 1,
+    }
+}
+
+/// The segments of one `WhisperState::full` call over all samples: what the element's text is measured against.
+pub fn direct_segments(model: &str, samples: &[f32], threads: i32) -> Vec<String> {
+    let config = whisper_config(model);
+    let context = WhisperContext::new_with_params(&config.model, WhisperContextParameters::new()).unwrap();
+    let mut state = context.create_state().unwrap();
+    let mut p = FullParams::new(SamplingStrategy::Greedy { best_of: config.best_of });
+    p.set_language(Some(if context.is_multilingual() { "auto" } else { "en" }));
+    p.set_n_threads(threads);
+    p.set_n_max_text_ctx(config.max_context);
+    p.set_no_context(false);
+    p.set_temperature_inc(config.temperature_increment);
+    p.set_entropy_thold(config.entropy_threshold);
+    p.set_logprob_thold(config.logprob_threshold);
+    p.set_no_speech_thold(config.no_speech_threshold);
+    p.set_suppress_nst(config.suppress_non_speech);
+    p.set_token_timestamps(true);
+    p.set_max_initial_ts(0.0);
+    p.set_print_progress(false);
+    p.set_print_realtime(false);
+    p.set_print_timestamps(false);
+    state.full(p, samples).unwrap();
+    state.as_iter().map(|s| s.to_str_lossy().unwrap().into_owned()).collect()
+}
