@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# A recording becomes data: transcript.json, one JSON object a line for each caption, with every word's times
+# and confidence.
+#
+#   03-transcript-json.sh [FILE] [MODEL]
+#
+# You will see the first caption, such as
+#
+#   {"text":"His favorite color is white.","start":0.8,"end":2.04,"words":[{"text":"His","start":0.8, ...
+set -euo pipefail
+# shellcheck source-path=SCRIPTDIR source=../scripts/recipe.sh
+source "$(dirname "$0")/../scripts/recipe.sh"
+
+gst-launch-1.0 -q filesrc location="$FILE" ! decodebin ! scriberesample ! \
+    scribetranscriber model-path="$MODEL" ! scribecaptions ! \
+    application/x-json,format=transcript ! filesink location=transcript.json
+
+head -n 1 transcript.json

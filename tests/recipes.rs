@@ -1,0 +1,244 @@
+//! Runs each script of `gst-launch-recipes/` on the bundled recording and model, as a reader would.
+
+use std::env;
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// A folder to run in, with the plugin of this build.
+struct Place {
+    folder: TempDir,
+    plugins: TempDir,
+}
+
+impl Place {
+    fn new() -> Self {
+        let folder = TempDir::new().expect("a temporary folder");
+        let plugins = TempDir::new().expect("a temporary folder");
+        // Alone in a folder: beside it in target/ lie libraries that GStreamer would try as plugins.
+        let library = beside_this_test("libgstscribe.so");
+        std::os::unix::fs::symlink(library, plugins.path().join("libgstscribe.so")).expect("a link");
+        Place { folder, plugins }
+    }
+
+    fn run(&self, program: impl AsRef<Path>, arguments: &[&str]) -> Output {
+        let mut path = OsString::from(beside_this_test("..").as_os_str());
+        path.push(":");
+        path.push(env::var_os("PATH").unwrap_or_default());
+        let program = program.as_ref();
+        let output = Command::new(program)
+            .args(arguments)
+            .current_dir(self.folder.path())
+            .env("PATH", path)
+            .env("GST_PLUGIN_PATH", self.plugins.path())
+            .env("GST_REGISTRY", self.plugins.path().join("registry.bin"))
+            .output()
+            .unwrap_or_else(|e| panic!("{}: {e}", program.display()));
+        assert!(
+            output.status.success(),
+            "{}: {}\n{}\n{}",
+            program.display(),
+            output.status,
+            text(&output.stdout),
+            text(&output.stderr)
+        );
+        output
+    }
+
+    /// What a recipe printed.
+    fn recipe(&self, name: &str, arguments: &[&str]) -> String {
+        text(
+            &self
+                .run(root().join("gst-launch-recipes").join(name), arguments)
+                .stdout,
+        )
+    }
+
+    fn launch(&self, pipeline: &str) {
+        let mut arguments = vec!["-q"];
+        arguments.extend(pipeline.split_whitespace());
+        self.run("gst-launch-1.0", &arguments);
+    }
+
+    fn read(&self, name: &str) -> String {
+        let path = self.folder.path().join(name);
+        fs::read_to_string(&path).unwrap_or_else(|e| panic!("{name}: {e}"))
+    }
+}
+
+fn beside_this_test(name: &str) -> PathBuf {
+    let path = env::current_exe()
+        .expect("the path of this test")
+        .with_file_name(name);
+    assert!(path.exists(), "{} is not built", path.display());
+    path
+}
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// Words of the bundled recording, as they were given to the voices.
+fn words_spoken() -> usize {
+    let path = root().join("models/recordings/conversation.words.json");
+    let words: Vec<Value> =
+        serde_json::from_str(&fs::read_to_string(path).expect("the transcript")).expect("JSON");
+    words.len()
+}
+
+/// How well they are recognized is another test's question: here about all of them shall arrive.
+#[track_caller]
+fn check_words(found: usize) {
+    let spoken = words_spoken();
+    assert!(
+        (spoken * 8 / 10..=spoken * 12 / 10).contains(&found),
+        "{spoken} words are spoken, {found} came"
+    );
+}
+
+/// Texts of the cues of a WebVTT file, after a look at their times.
+fn cues(vtt: &str) -> Vec<String> {
+    let mut blocks = vtt.split("\n\n");
+    let header = blocks.next().unwrap_or_default();
+    assert!(header.starts_with("WEBVTT"), "begins with {header:?}");
+    let mut last = String::new();
+    let mut found = Vec::new();
+    for block in blocks
+        .map(str::trim)
+        .filter(|block| !block.is_empty() && !block.starts_with("NOTE"))
+    {
+        let times = block
+            .lines()
+            .find(|line| line.contains(" --> "))
+            .expect("a line with times");
+        let (start, end) = times.split_once(" --> ").expect("two times");
+        let end = end.split(' ').next().unwrap_or_default();
+        // Of one length, so their order is that of the text.
+        assert!(start < end && last.as_str() <= start, "{times} after {last}");
+        last = start.to_owned();
+        let lines: Vec<_> = block.lines().skip_while(|line| *line != times).skip(1).collect();
+        found.push(lines.join(" "));
+    }
+    found
+}
+
+fn count_words<S: AsRef<str>>(texts: &[S]) -> usize {
+    texts
+        .iter()
+        .map(|text| text.as_ref().split_whitespace().count())
+        .sum()
+}
+
+#[test]
+fn a_file_is_transcribed() {
+    let place = Place::new();
+    let shown = place.recipe("01-transcribe-a-file.sh", &[]);
+    assert!(shown.contains(" --> "), "shows no caption: {shown}");
+    check_words(count_words(&cues(&place.read("transcript.vtt"))));
+}
+
+#[test]
+fn subtitles_go_into_a_matroska_video() {
+    let place = Place::new();
+    place.recipe("02-subtitles-into-a-video.sh", &[]);
+    place.launch(
+        "filesrc location=captioned.mkv ! matroskademux name=in \
+         in.video_0 ! queue ! filesink location=video in.audio_0 ! queue ! filesink location=audio \
+         in.subtitle_0 ! queue ! filesink location=text buffer-mode=unbuffered",
+    );
+    check_read_back(&place);
+}
+
+#[test]
+fn subtitles_go_into_an_mp4_video() {
+    let place = Place::new();
+    let recording = root().join("models/recordings/conversation.flac");
+    place.launch(&format!(
+        "mp4mux name=mux ! filesink location=talk.mp4 \
+         videotestsrc num-buffers=120 ! video/x-raw,width=64,height=64,framerate=2/1 ! avenc_mpeg4 ! mux. \
+         filesrc location={} ! decodebin ! audioconvert ! avenc_aac bitrate=96000 ! mux.",
+        recording.display()
+    ));
+    place.recipe("02-subtitles-into-a-video.sh", &["talk.mp4"]);
+    place.launch(
+        "filesrc location=captioned.mp4 ! qtdemux name=in \
+         in.video_0 ! queue ! filesink location=video in.audio_0 ! queue ! filesink location=audio \
+         in.subtitle_0 ! queue ! filesink location=text buffer-mode=unbuffered",
+    );
+    check_read_back(&place);
+}
+
+#[track_caller]
+fn check_read_back(place: &Place) {
+    for stream in ["video", "audio"] {
+        let bytes = fs::metadata(place.folder.path().join(stream))
+            .expect("the stream")
+            .len();
+        assert!(bytes > 1000, "{stream} has only {bytes} bytes");
+    }
+    // Cues follow each other without anything between them in the raw stream.
+    let text = place.read("text");
+    let spoken = words_spoken();
+    assert!(count_words(&[text]) > spoken / 2, "too few of {spoken} words");
+}
+
+#[test]
+fn a_transcript_is_data() {
+    let place = Place::new();
+    let shown = place.recipe("03-transcript-json.sh", &[]);
+    let transcript = place.read("transcript.json");
+    assert_eq!(shown.lines().next(), transcript.lines().next());
+    let (mut words, mut before) = (0, 0.0);
+    for line in transcript.lines() {
+        let cue: Value = serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"));
+        let (start, end) = (
+            cue["start"].as_f64().expect("start"),
+            cue["end"].as_f64().expect("end"),
+        );
+        assert!(before <= start && start < end, "times are out of order: {line}");
+        before = start;
+        assert!(!cue["text"].as_str().expect("text").is_empty(), "no text: {line}");
+        for word in cue["words"].as_array().expect("words") {
+            let confidence = word["confidence"].as_f64().expect("confidence");
+            assert!(
+                (0.0..=1.0).contains(&confidence),
+                "confidence {confidence}: {line}"
+            );
+            words += 1;
+        }
+    }
+    check_words(words);
+}
+
+#[test]
+fn the_memory_is_watched() {
+    let place = Place::new();
+    let shown = place.recipe("04-watch-the-memory.sh", &[]);
+    for label in [
+        "Before Audio Preprocessing",
+        "After Audio Preprocessing",
+        "Before Waveform Cleanup",
+        "After Waveform Cleanup",
+        "Before Transcription",
+        "Before Whisper Cleanup",
+        "After Whisper Cleanup",
+        "After Transcription (post-cleanup)",
+    ] {
+        let line = format!("[GPU Memory] {label}: Allocated: ");
+        assert_eq!(shown.matches(&line).count(), 1, "{label} in\n{shown}");
+    }
+    let log = place.read("memory.log");
+    assert_eq!(log.lines().count(), 8, "{log}");
+    for line in log.lines() {
+        let record: Value = serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"));
+        assert!(record["allocated"].as_u64().expect("allocated") > 0, "{line}");
+    }
+}
