@@ -15,8 +15,8 @@ use gst::prelude::*;
 use gst_audio::{AudioFormat, AudioInfo};
 use gstscribe::infer::audio_convert::AudioConvert;
 use rubato::{
-    Async, Fft, FixedAsync, FixedSync, Resampler, SincInterpolationParameters, WindowFunction,
-    audioadapter_buffers::direct::SequentialSlice, calculate_cutoff,
+    Async, Fft, FixedAsync, FixedSync, Resampler, SincInterpolationParameters, SincInterpolationType,
+    WindowFunction, audioadapter_buffers::direct::SequentialSlice, calculate_cutoff,
 };
 
 const OURS: &str = "scriberesample";
@@ -27,9 +27,9 @@ const PAIRS: usize = 9;
 fn main() {
     gst::init().expect("GStreamer starts");
     gstscribe::plugin_register_static().expect("the plugin registers");
-    println!("whole pipelines, stereo S16 in buffers of 20 ms: {OURS} / {THEIRS}");
+    println!("whole pipelines of stereo S16 in buffers of 20 ms: {OURS} / {THEIRS}");
     for rate in [
-        48_000, 44_100, 96_000, 192_000, 768_000, 11_025, 8_000, 1_000, 44_099,
+        48_000, 44_100, 96_000, 192_000, 768_000, 11_025, 8_000, 1_000, 44_099, 767_999,
     ] {
         let (ratio, least, most, speed) = throughput(rate);
         println!(
@@ -260,13 +260,26 @@ fn engines() {
             resample(&mut fft, &samples)
         });
     }
-    let window = WindowFunction::BlackmanHarris2;
-    let sinc = SincInterpolationParameters::new(3 * 256, window).f_cutoff(calculate_cutoff(256, window));
-    let sinc = Async::new_sinc(1.0 / 3.0, 1.0, &sinc, 1536, 1, FixedAsync::Input);
-    let mut sinc = sinc.expect("rubato takes this ratio");
-    time("rate, rubato sinc of 256 points", || {
-        resample(&mut sinc, &samples)
-    });
+    // The second is what scriberesample takes for rates that the FFT cannot do.
+    for (points, window, kind) in [
+        (256, WindowFunction::BlackmanHarris2, SincInterpolationType::Cubic),
+        (
+            128,
+            WindowFunction::BlackmanHarris,
+            SincInterpolationType::Quadratic,
+        ),
+    ] {
+        let filter = SincInterpolationParameters::new(3 * points, window)
+            .f_cutoff(calculate_cutoff(points, window))
+            .oversampling_factor(256)
+            .interpolation(kind);
+        let sinc = Async::new_sinc(1.0 / 3.0, 1.0, &filter, 1536, 1, FixedAsync::Input);
+        let mut sinc = sinc.expect("rubato takes this ratio");
+        time(
+            &format!("rate, rubato sinc of {points} points, {window:?}, {kind:?}"),
+            || resample(&mut sinc, &samples),
+        );
+    }
     time("all, gst_audio_converter", || {
         out.clear();
         convert(&stereo, 16_000, &bytes, &mut out);

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, Once};
 
 use gst::{ClockTime, prelude::*};
-use gst_audio::{AudioFormat, AudioInfo, AudioLayout};
+use gst_audio::{AudioFormat, AudioInfo};
 use proptest::prelude::*;
 
 fn init() {
