@@ -3,10 +3,12 @@
     python3 models/recordings/make.py [FOLDER]
 
 `conversation.flac` is a minute of two synthetic voices taking turns, with its transcript (.txt),
-word times (.words.json) and turns (.rttm).  Its sentences are reserved: training never saw one.
+word times (.words.json) and turns (.rttm).  Its sentences are reserved and from new templates:
+training never saw one.
 `silence-and-noise.flac` has silence, mains hum and noise, and no word.  Seeds are fixed, so the
 same versions of flite and sox give the same files.  Needs flite, sox, numpy and scipy.
 """
+import collections
 import json
 import random
 import subprocess
@@ -18,7 +20,7 @@ import numpy as np
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "train"))
 
-from grammar import reserved_sentence  # noqa: E402
+from grammar import NEW_TEMPLATES, is_new, reserved_sentence, template_of  # noqa: E402
 from synth import RATE, Unusable, speak  # noqa: E402
 
 SEED = 2026
@@ -56,10 +58,12 @@ def conversation(rng):
 
 
 def new_utterance(rng, speaker, said):
-    """A reserved sentence that was not said yet."""
+    """A reserved sentence of the new template that was used least; `said` holds the sentences."""
+    used = collections.Counter(map(template_of, said))
+    fewest = min(used.values()) if len(used) == len(NEW_TEMPLATES) else 0
     while True:
         sentence = reserved_sentence(rng)
-        if sentence not in said:
+        if is_new(sentence) and sentence not in said and used[template_of(sentence)] == fewest:
             try:
                 utterance = speak(SPEAKERS[speaker], sentence, rng)
             except Unusable:

@@ -27,8 +27,7 @@ LONGEST_UTTERANCE = 8.0
 
 FLITE = ["kal16", "awb", "slt", "rms"]
 FESTIVAL = ["ked_diphone", "kal_diphone", "cmu_us_slt_arctic_hts"]
-ESPEAK_TRAINED = """plain f1 f2 f4 f5 m1 m2 m3 m4 m5 m6 m8 adam Alex anika benjamin edward Jacky Lee max
-    paul rob robert shelby steph steph3 travis zac Annie belinda Mario sandro""".split()
+ESPEAK_TRAINED = "plain f1 f2 f4 f5 m1 m2 m3 m4 m5 m6 m8 adam benjamin max steph".split()
 ESPEAK_HELD_OUT = "f3 m7 Andy linda Michael steph2".split()
 
 TRAINED = (["flite kal16", "flite awb", "flite slt"] + ["festival " + name for name in FESTIVAL]
