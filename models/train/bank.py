@@ -6,6 +6,7 @@
 sentences, `unseen` the held-out voices and reserved sentences.  FOLDER gets SPLIT.i16 (samples,
 16 kHz) and SPLIT.json (for each utterance: first sample, count, voice, words with times).
 """
+
 import argparse
 import collections
 import json
@@ -21,15 +22,40 @@ ESPEAK_SHARE = 0.35  # of the voices drawn; the others are more natural
 
 # split: (seed, sentences, [(voices, utterances of each)])
 SPLITS = {
-    "train": (11, training_sentence, [
-        (["flite kal16", "festival ked_diphone"], 2000), (["flite awb", "flite slt"], 3000),
-        (["festival kal_diphone"], 1000), (["festival cmu_us_slt_arctic_hts"], 1500),
-        (["espeak " + name for name in ESPEAK_TRAINED], 300)]),
-    "seen": (12, reserved_sentence, [
-        (["flite kal16", "flite awb", "flite slt", "festival ked_diphone", "festival kal_diphone",
-          "festival cmu_us_slt_arctic_hts"], 60), (["espeak " + name for name in ESPEAK_TRAINED], 20)]),
-    "unseen": (13, reserved_sentence, [
-        (["flite rms"], 150), (["espeak " + name for name in ESPEAK_HELD_OUT], 50)]),
+    "train": (
+        11,
+        training_sentence,
+        [
+            (["flite kal16", "festival ked_diphone"], 2000),
+            (["flite awb", "flite slt"], 3000),
+            (["festival kal_diphone"], 1000),
+            (["festival cmu_us_slt_arctic_hts"], 1500),
+            (["espeak " + name for name in ESPEAK_TRAINED], 300),
+        ],
+    ),
+    "seen": (
+        12,
+        reserved_sentence,
+        [
+            (
+                [
+                    "flite kal16",
+                    "flite awb",
+                    "flite slt",
+                    "festival ked_diphone",
+                    "festival kal_diphone",
+                    "festival cmu_us_slt_arctic_hts",
+                ],
+                60,
+            ),
+            (["espeak " + name for name in ESPEAK_TRAINED], 20),
+        ],
+    ),
+    "unseen": (
+        13,
+        reserved_sentence,
+        [(["flite rms"], 150), (["espeak " + name for name in ESPEAK_HELD_OUT], 50)],
+    ),
 }
 
 
@@ -45,7 +71,9 @@ def write(split, folder, scale):
                 except Unusable:
                     continue
                 (utterance.samples * 32767).astype("<i2").tofile(samples)
-                words = [(text, round(start, 3), round(end, 3)) for text, start, end in utterance.words]
+                words = [
+                    (text, round(start, 3), round(end, 3)) for text, start, end in utterance.words
+                ]
                 index.append((offset, len(utterance.samples), voice, words))
                 offset += len(utterance.samples)
             print(f"{voice}: {len(index)} utterances, {offset / RATE / 3600:.2f} hours", flush=True)
@@ -62,8 +90,10 @@ class Bank:
         for number, (_, _, voice, _) in enumerate(self.index):
             self.of_voice[voice].append(number)
         engines = [voice.split()[0] == "espeak" for voice in self.of_voice]
-        self.groups = [[voice for voice, espeak in zip(self.of_voice, engines) if espeak == wanted]
-                       for wanted in (False, True)]
+        self.groups = [
+            [voice for voice, espeak in zip(self.of_voice, engines) if espeak == wanted]
+            for wanted in (False, True)
+        ]
 
     def voice(self, rng):
         """Draw a voice; `rng` is a numpy generator."""
@@ -73,14 +103,20 @@ class Bank:
         """Draw an utterance of a voice, played at `speed` (pitch and formants move along)."""
         numbers = self.of_voice[voice]
         offset, count, _, words = self.index[numbers[rng.integers(len(numbers))]]
-        samples = self.samples[offset:offset + count].astype(np.float32) / 32768
+        samples = self.samples[offset : offset + count].astype(np.float32) / 32768
         if speed != 1:
-            samples = np.interp(np.arange(int(count / speed)) * speed, np.arange(count), samples).astype(np.float32)
-        return Utterance(samples, [Word(text, start / speed, end / speed) for text, start, end in words])
+            samples = np.interp(
+                np.arange(int(count / speed)) * speed, np.arange(count), samples
+            ).astype(np.float32)
+        return Utterance(
+            samples, [Word(text, start / speed, end / speed) for text, start, end in words]
+        )
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("split", choices=SPLITS)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--scale", type=float, default=1.0)

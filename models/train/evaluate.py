@@ -3,10 +3,11 @@
     python3 evaluate.py MODEL.bin BANK [--windows 4] [--threads 2] [--recording AUDIO TRANSCRIPT]
 
 BANK is a folder with the splits `seen` and `unseen` of bank.py.  For each voice this counts word
-errors in 30 s windows of reserved sentences; then for conversations of two voices, 30 s and 3 minutes
-long, the latter also with the earlier text as prompt; then in sounds without words.  A recording's
-transcript is a .txt (as of the bundled recordings) or a .json list of {"word": ...}.
+errors in 30 s windows of reserved sentences; then for conversations of two voices, 30 s and
+3 minutes long, the latter also with the earlier text as prompt; then in sounds without words.
+A recording's transcript is a .txt (as of the bundled recordings) or a .json list of {"word": ...}.
 """
+
 import argparse
 import collections
 import json
@@ -35,8 +36,13 @@ class Listener:
 
     def __init__(self, path, threads, prompt):
         context = {} if prompt else {"n_max_text_ctx": 0}
-        self.model = Model(str(path), n_threads=threads, print_progress=False, redirect_whispercpp_logs_to=None,
-                           **context)
+        self.model = Model(
+            str(path),
+            n_threads=threads,
+            print_progress=False,
+            redirect_whispercpp_logs_to=None,
+            **context,
+        )
 
     def hear(self, samples):
         """Sentences as (start, end, text)."""
@@ -57,15 +63,21 @@ class Score:
         self.words += len(said)
         self.errors += distance(said, answer)
         for start, end, text in truth:
-            near = [(abs(t0 - start), abs(t1 - end)) for t0, t1, guess in heard
-                    if counted(guess) == counted(text) and abs(t0 - start) < FAR]
+            near = [
+                (abs(t0 - start), abs(t1 - end))
+                for t0, t1, guess in heard
+                if counted(guess) == counted(text) and abs(t0 - start) < FAR
+            ]
             if near:
                 self.starts.append(min(near)[0])
                 self.ends.append(min(near)[1])
 
     def __str__(self):
-        times = "".join(f", {name} off by {np.median(errors):.2f} s (90 %: {np.percentile(errors, 90):.2f})"
-                        for name, errors in (("starts", self.starts), ("ends", self.ends)) if errors)
+        times = "".join(
+            f", {name} off by {np.median(errors):.2f} s (90 %: {np.percentile(errors, 90):.2f})"
+            for name, errors in (("starts", self.starts), ("ends", self.ends))
+            if errors
+        )
         return f"{100 * self.errors / max(1, self.words):5.1f} % of {self.words} words wrong{times}"
 
 
@@ -80,7 +92,10 @@ def distance(said, heard):
     for number, word in enumerate(said, 1):
         corner, row[0] = row[0], number
         for place, guess in enumerate(heard, 1):
-            corner, row[place] = row[place], min(row[place] + 1, row[place - 1] + 1, corner + (word != guess))
+            corner, row[place] = (
+                row[place],
+                min(row[place] + 1, row[place - 1] + 1, corner + (word != guess)),
+            )
     return row[-1]
 
 
@@ -94,7 +109,7 @@ def talk(rng, bank, voices, seconds):
         if end > seconds - LEAD:
             return samples, sentences
         first = int(clock * RATE)
-        samples[first:first + len(utterance.samples)] += LEVEL * utterance.samples
+        samples[first : first + len(utterance.samples)] += LEVEL * utterance.samples
         sentences.append((clock, end, " ".join(word.text for word in utterance.words)))
         clock = end + rng.uniform(*PAUSES)
 
@@ -121,12 +136,29 @@ def sounds_without_words(rng, bank):
     for kind in dict.fromkeys(noise.KINDS):
         for level in NOISE_LEVELS:
             sound = kind(rng, bank)
-            yield f"{kind.__name__} at {level} dB", sound / np.sqrt(np.mean(sound ** 2)) * 10 ** (level / 20)
+            yield (
+                f"{kind.__name__} at {level} dB",
+                sound / np.sqrt(np.mean(sound**2)) * 10 ** (level / 20),
+            )
 
 
 def recording(path):
     """The samples of a sound file at 16 kHz."""
-    sox = ["sox", str(path), "-t", "raw", "-r", str(RATE), "-e", "floating-point", "-b", "32", "-c", "1", "-"]
+    sox = [
+        "sox",
+        str(path),
+        "-t",
+        "raw",
+        "-r",
+        str(RATE),
+        "-e",
+        "floating-point",
+        "-b",
+        "32",
+        "-c",
+        "1",
+        "-",
+    ]
     return np.frombuffer(subprocess.run(sox, capture_output=True, check=True).stdout, np.float32)
 
 
@@ -155,9 +187,13 @@ def report(options):
         totals = collections.defaultdict(Score)
         for voice in bank.of_voice:
             engine = voice.split()[0]
-            for samples, sentences in (talk(rng, bank, [voice], WINDOW) for _ in range(options.windows)):
+            for samples, sentences in (
+                talk(rng, bank, [voice], WINDOW) for _ in range(options.windows)
+            ):
                 heard = alone.hear(samples)
-                for key in ([voice] if engine != "espeak" or split == "unseen" else []) + ["all " + engine]:
+                for key in ([voice] if engine != "espeak" or split == "unseen" else []) + [
+                    "all " + engine
+                ]:
                     totals[key].add(sentences, heard)
         for voice, score in totals.items():
             print(f"{split} {voice}: {score}", flush=True)
@@ -165,18 +201,26 @@ def report(options):
         print(f"{split}, two voices, {WINDOW} s: {measure(alone, talks)}", flush=True)
         talks = [talk(rng, bank, two_voices(rng, bank), LONG) for _ in range(options.windows)]
         print(f"{split}, two voices, {LONG} s: {measure(alone, talks)}", flush=True)
-        print(f"{split}, two voices, {LONG} s, with prompts: {measure(prompted, talks)}", flush=True)
+        print(
+            f"{split}, two voices, {LONG} s, with prompts: {measure(prompted, talks)}", flush=True
+        )
     for name, sound in sounds_without_words(rng, bank):
         heard = " ".join(text for _, _, text in alone.hear(sound))
         print(f"{name}: {heard or 'nothing'}", flush=True)
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("model", type=Path)
     parser.add_argument("bank", type=Path)
     parser.add_argument("--windows", type=int, default=4, help="30 s windows of each voice")
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--recording", nargs=2, action="append", default=[], metavar=("AUDIO", "TRANSCRIPT"))
-    parser.add_argument("--show", action="store_true", help="print what was heard in the recordings")
+    parser.add_argument(
+        "--recording", nargs=2, action="append", default=[], metavar=("AUDIO", "TRANSCRIPT")
+    )
+    parser.add_argument(
+        "--show", action="store_true", help="print what was heard in the recordings"
+    )
     report(parser.parse_args())

@@ -4,6 +4,7 @@ Every sentence comes from a weighted template whose slots are filled at random. 
 `RESERVED_SHARE` is reserved by a checksum of its text: training never sees it, tests and the
 bundled recordings use nothing else.
 """
+
 import functools
 import random
 import re
@@ -13,30 +14,36 @@ RESERVED_SHARE = 10  # one sentence in ten is kept for tests
 
 DIGITS = "zero one two three four five six seven eight nine"
 
-SLOTS = {name: words.split() for name, words in {
-    "digit": DIGITS,
-    "count": "two three four five six seven eight nine ten eleven twelve twenty thirty",
-    "day": "Monday Tuesday Wednesday Thursday Friday Saturday Sunday",
-    "month": "January February March April May June July August September October November December",
-    "color": "red green blue yellow white black orange purple brown gray pink",
-    "name": "Anna Peter Maria David Sarah Thomas",
-    "ordinal": "first second third fourth fifth sixth seventh eighth ninth tenth",
-    "place": "camera speaker channel track screen room gate platform microphone studio line door",
-    "object": "light door button car window box table book",
-    "state": "live ready open closed online offline muted recording on off empty broken working",
-    "event": "meeting show lesson concert train game news program",
-    "verb": "open close start stop check mute record watch",
-    "quality": "cold warm hot nice bad good",
-    "unit": "minutes seconds hours days weeks",
-    "owner": "my your his her",
-    "edge": "starts ends",
-    "switch": "on off",
-    "answer": "yes no hello goodbye nothing okay",
-    "when": "today tomorrow now",
-}.items()}
+SLOTS = {
+    name: words.split()
+    for name, words in {
+        "digit": DIGITS,
+        "count": "two three four five six seven eight nine ten eleven twelve twenty thirty",
+        "day": "Monday Tuesday Wednesday Thursday Friday Saturday Sunday",
+        "month": "January February March April May June July August September October November "
+        "December",
+        "color": "red green blue yellow white black orange purple brown gray pink",
+        "name": "Anna Peter Maria David Sarah Thomas",
+        "ordinal": "first second third fourth fifth sixth seventh eighth ninth tenth",
+        "place": "camera speaker channel track screen room gate platform microphone studio line "
+        "door",
+        "object": "light door button car window box table book",
+        "state": "live ready open closed online offline muted recording on off empty broken "
+        "working",
+        "event": "meeting show lesson concert train game news program",
+        "verb": "open close start stop check mute record watch",
+        "quality": "cold warm hot nice bad good",
+        "unit": "minutes seconds hours days weeks",
+        "owner": "my your his her",
+        "edge": "starts ends",
+        "switch": "on off",
+        "answer": "yes no hello goodbye nothing okay",
+        "when": "today tomorrow now",
+    }.items()
+}
 
-# (weight, template).  An earlier and wider grammar, with which the demo model was trained first, had
-# some of these; nothing was reserved then.
+# (weight, template).  An earlier and wider grammar, with which the demo model was trained first,
+# had the known ones; nothing was reserved then.
 KNOWN_TEMPLATES = [
     (6, "{place} {digit} is {state}."),
     (5, "the {event} {edge} at {count}."),
@@ -75,14 +82,38 @@ TEMPLATES = KNOWN_TEMPLATES + NEW_TEMPLATES
 
 FIXED_WEIGHT = 14
 FIXED = [
-    "This is a test.", "Can you hear me?", "I can hear you.", "Good morning everyone.",
-    "Good evening and welcome to the show.", "Thank you very much.", "How are you today?",
-    "We are live now.", "Hello world.", "Welcome back.", "See you tomorrow.",
-    "Goodbye everyone.", "Please wait a moment.", "The sound is good.", "The picture is black.",
-    "There is no signal.", "Yes.", "No.", "Okay.", "Hello.", "Goodbye.", "I do not know.",
-    "What time is it?", "Where are you?", "Who is the next speaker?", "Please speak now.",
-    "The captions are working.", "Quiet please.", "Is this thing on?", "Let us start again.",
-    "That was the last question.", "Do you have a question?",
+    "This is a test.",
+    "Can you hear me?",
+    "I can hear you.",
+    "Good morning everyone.",
+    "Good evening and welcome to the show.",
+    "Thank you very much.",
+    "How are you today?",
+    "We are live now.",
+    "Hello world.",
+    "Welcome back.",
+    "See you tomorrow.",
+    "Goodbye everyone.",
+    "Please wait a moment.",
+    "The sound is good.",
+    "The picture is black.",
+    "There is no signal.",
+    "Yes.",
+    "No.",
+    "Okay.",
+    "Hello.",
+    "Goodbye.",
+    "I do not know.",
+    "What time is it?",
+    "Where are you?",
+    "Who is the next speaker?",
+    "Please speak now.",
+    "The captions are working.",
+    "Quiet please.",
+    "Is this thing on?",
+    "Let us start again.",
+    "That was the last question.",
+    "Do you have a question?",
 ]
 
 # Words in no order: without them the network learns the grammar and stops listening.
@@ -150,7 +181,9 @@ def reserved_sentence(rng):
 
 def template_of(sentence):
     """The template that makes the sentence, or None for salad and fixed sentences."""
-    return next((template for _, template in TEMPLATES if pattern_of(template).fullmatch(sentence)), None)
+    return next(
+        (template for _, template in TEMPLATES if pattern_of(template).fullmatch(sentence)), None
+    )
 
 
 def is_new(sentence):

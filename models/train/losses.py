@@ -3,6 +3,7 @@
 The helpers: name the word in each encoder frame, name its phone halfway up the encoder, and look,
 with head 0 of the last decoder layers, at the part of the sound where each token is found.
 """
+
 import torch
 import torch.nn.functional as F
 
@@ -25,14 +26,24 @@ def loss(output, batch):
     # The first aligned head looks at the word just given, the others at the word to come.
     spans = [earlier] + [guides] * (len(followed) - 1)
     guided = [astray(weights, span) for weights, span in zip(followed, spans)]
-    frames = [F.cross_entropy(guess.float().flatten(0, 1), batch[name].flatten())
-              for guess, name in ((words, "words"), (phones, "phones"))]
+    frames = [
+        F.cross_entropy(guess.float().flatten(0, 1), batch[name].flatten())
+        for guess, name in ((words, "words"), (phones, "phones"))
+    ]
     helpers = guided[0] + sum(guided[1:]) / len(guided[1:]) + sum(frames)
     text, time = (targets >= 0) & (targets < TEXT), targets >= TIME
     right = logits[text].argmax(-1) == targets[text]
-    parts = {"text": token_losses[text], "right": right.float(), "time": token_losses[time],
-             "guide": guided[-1], "word": frames[0], "phone": frames[1]}
-    return token_losses.mean() + HELPERS * helpers, {name: part.detach().mean() for name, part in parts.items()}
+    parts = {
+        "text": token_losses[text],
+        "right": right.float(),
+        "time": token_losses[time],
+        "guide": guided[-1],
+        "word": frames[0],
+        "phone": frames[1],
+    }
+    return token_losses.mean() + HELPERS * helpers, {
+        name: part.detach().mean() for name, part in parts.items()
+    }
 
 
 def answer_losses(logits, targets):

@@ -1,4 +1,5 @@
 """Whisper's log-mel spectrogram (log_mel_spectrogram in whisper/audio.py of openai-whisper)."""
+
 import functools
 
 import numpy as np

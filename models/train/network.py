@@ -4,6 +4,7 @@ whisper.cpp's file format keeps.
 Two things differ from a plain Whisper, in training only: one output row stands for all unused
 tokens, and two helper heads name the word and the phone that sound in each encoder frame.
 """
+
 import math
 
 import torch
@@ -46,8 +47,10 @@ class Attention(nn.Module):
 
     def forward(self, x, source=None, causal=False, weighted=False):
         source = x if source is None else source
-        query, key, value = (layer(data).unflatten(-1, (-1, HEAD)).transpose(1, 2) for layer, data in
-                             ((self.query, x), (self.key, source), (self.value, source)))
+        query, key, value = (
+            layer(data).unflatten(-1, (-1, HEAD)).transpose(1, 2)
+            for layer, data in ((self.query, x), (self.key, source), (self.value, source))
+        )
         weights = None
         if weighted:
             weights = (query @ key.transpose(-1, -2) / math.sqrt(HEAD)).float().softmax(-1)
@@ -65,7 +68,9 @@ class Block(nn.Module):
         self.attn, self.attn_ln = Attention(width), nn.LayerNorm(width)
         if cross:
             self.cross_attn, self.cross_attn_ln = Attention(width), nn.LayerNorm(width)
-        self.mlp = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
+        self.mlp = nn.Sequential(
+            nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width)
+        )
         self.mlp_ln = nn.LayerNorm(width)
 
     def forward(self, x, heard=None, weighted=False):
@@ -114,14 +119,16 @@ class Decoder(nn.Module):
         self.register_buffer("unused_bias", bias, persistent=False)
 
     def forward(self, tokens, heard, wanted):
-        x = self.token_embedding(tokens) + self.positional_embedding[:tokens.shape[1]]
+        x = self.token_embedding(tokens) + self.positional_embedding[: tokens.shape[1]]
         x, followed = x.to(heard.dtype), []
         for number, block in enumerate(self.blocks):
             x, weights = block(x, heard, weighted=number >= len(self.blocks) - ALIGNED_LAYERS)
             if weights is not None:
                 followed.append(weights[:, 0])
         x = self.ln(x[wanted])
-        return F.linear(x, self.token_embedding.weight.to(x.dtype)).float() + self.unused_bias, followed
+        return F.linear(
+            x, self.token_embedding.weight.to(x.dtype)
+        ).float() + self.unused_bias, followed
 
 
 class Whisper(nn.Module):
@@ -146,7 +153,7 @@ def initialise(model):
     """Starting values: PyTorch's own drown the sound beside the positions (power 0.5)."""
     for layer in model.modules():
         if isinstance(layer, nn.Linear):
-            nn.init.normal_(layer.weight, std=0.7 * layer.in_features ** -0.5)
+            nn.init.normal_(layer.weight, std=0.7 * layer.in_features**-0.5)
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
     for convolution, gain in ((model.encoder.conv1, 3.0), (model.encoder.conv2, 1.5)):
@@ -154,12 +161,16 @@ def initialise(model):
         convolution.weight.data -= convolution.weight.data.mean((1, 2), keepdim=True)
         nn.init.zeros_(convolution.bias)
     for block in [*model.encoder.blocks, *model.decoder.blocks]:
-        ends = [block.attn.out, block.mlp[2]] + ([block.cross_attn.out] if hasattr(block, "cross_attn") else [])
+        ends = [block.attn.out, block.mlp[2]] + (
+            [block.cross_attn.out] if hasattr(block, "cross_attn") else []
+        )
         for layer in ends:
             layer.weight.data *= 0.35
     embedding = model.decoder.token_embedding.weight.data
     nn.init.normal_(embedding, std=0.05)
-    embedding[TIME:] += 0.06 * sinusoids(TIMES, embedding.shape[1])  # neighbouring times start alike
+    embedding[TIME:] += 0.06 * sinusoids(
+        TIMES, embedding.shape[1]
+    )  # neighbouring times start alike
     for block, distance in zip(model.encoder.blocks, (3, 6, 10, 16)):
         look_aside(block.attn, distance)
 
@@ -171,14 +182,14 @@ def look_aside(attention, distance):
     an encoder needs thousands of steps to find out that neighbouring frames matter.
     """
     width = attention.query.in_features
-    omega, pair = frequencies(width)[:HEAD // 2], torch.arange(HEAD // 2)
+    omega, pair = frequencies(width)[: HEAD // 2], torch.arange(HEAD // 2)
     gain = 1.3 * (3 / distance) ** 0.25
     for head in range(width // HEAD):
         shift = (-distance, distance, 0)[head % 3]
         for layer, turn in ((attention.query, omega * shift), (attention.key, omega * 0)):
             weight, first = layer.weight.data, HEAD * head
             sine, cosine = first + pair, first + HEAD // 2 + pair
-            weight[first:first + HEAD] *= 0.3
+            weight[first : first + HEAD] *= 0.3
             weight[sine, pair] += gain * turn.cos()
             weight[sine, width // 2 + pair] += gain * turn.sin()
             weight[cosine, width // 2 + pair] += gain * turn.cos()

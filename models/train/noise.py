@@ -1,4 +1,5 @@
 """Sounds without words: noises to mix in and rooms to speak in."""
+
 import numpy as np
 from scipy.signal import fftconvolve
 
@@ -23,7 +24,10 @@ def hum(rng, bank):
     """Mains hum with harmonics and a little hiss."""
     time = np.arange(COUNT) / RATE
     base = rng.choice([50, 60, 100, 120]) * rng.uniform(0.98, 1.02)
-    tones = [rng.random() / k * np.sin(2 * np.pi * base * k * time + 6 * rng.random()) for k in range(1, 12)]
+    tones = [
+        rng.random() / k * np.sin(2 * np.pi * base * k * time + 6 * rng.random())
+        for k in range(1, 12)
+    ]
     return sum(tones) + 0.05 * colored(rng, 0.5)
 
 
@@ -44,7 +48,7 @@ def chords(rng, bank):
         time = np.arange(2 * length) / RATE
         for _ in range(rng.integers(1, 4)):
             pitch, falloff = 110 * 2 ** (rng.integers(36) / 12), rng.uniform(0.8, 2)
-            tone = sum(np.sin(2 * np.pi * pitch * k * time) / k ** falloff for k in range(1, 7))
+            tone = sum(np.sin(2 * np.pi * pitch * k * time) / k**falloff for k in range(1, 7))
             add(sound, start, tone * np.exp(-time * rng.uniform(1, 5)))
         start += length
     return sound
@@ -62,8 +66,8 @@ def knocks(rng, bank):
 
 def add(sound, start, piece):
     """Mix a piece in; what passes the end is lost."""
-    part = sound[start:start + len(piece)]
-    part += piece[:len(part)]
+    part = sound[start : start + len(piece)]
+    part += piece[: len(part)]
 
 
 KINDS = [hiss, hiss, hum, babble, chords, knocks]
@@ -72,13 +76,17 @@ KINDS = [hiss, hiss, hum, babble, chords, knocks]
 def pool(rng, bank, size=48):
     """`size` noises of all kinds, each with an RMS of 1."""
     sounds = [KINDS[number % len(KINDS)](rng, bank) for number in range(size)]
-    return [(sound / np.sqrt(np.mean(sound ** 2))).astype(np.float32) for sound in sounds]
+    return [(sound / np.sqrt(np.mean(sound**2))).astype(np.float32) for sound in sounds]
 
 
 def in_a_room(rng, samples):
     """Speech with the decaying echo of a small room."""
     decay = rng.uniform(0.08, 0.35)  # seconds to fall by 60 dB
     count = int(0.8 * decay * RATE)
-    echo = rng.standard_normal(count) * 10 ** (-3 * np.arange(count) / RATE / decay) * rng.uniform(0.02, 0.12)
+    echo = (
+        rng.standard_normal(count)
+        * 10 ** (-3 * np.arange(count) / RATE / decay)
+        * rng.uniform(0.02, 0.12)
+    )
     echo[0] = 1
-    return fftconvolve(samples, echo)[:len(samples)].astype(np.float32)
+    return fftconvolve(samples, echo)[: len(samples)].astype(np.float32)

@@ -1,4 +1,5 @@
-"""The sounds of each word, as espeak-ng's dictionary gives them: labels for a helper of the training."""
+"""The sounds of each word by espeak-ng's dictionary: labels for a helper of the training."""
+
 import functools
 import subprocess
 
@@ -10,7 +11,9 @@ def phones():
     """Word -> numbers of its phones, and how many phones there are; 0 is none."""
     said = {plain(word): pronounced(word) for word in WORDS}
     names = sorted({phone for sounds in said.values() for phone in sounds})
-    return {word: [names.index(phone) + 1 for phone in sounds] for word, sounds in said.items()}, len(names)
+    return {
+        word: [names.index(phone) + 1 for phone in sounds] for word, sounds in said.items()
+    }, len(names)
 
 
 def pronounced(word):

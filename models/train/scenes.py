@@ -1,8 +1,9 @@
-"""Random scenes: some seconds of people speaking in turns, with pauses, as a file is cut into windows.
+"""Random scenes: seconds of people speaking in turns, with pauses, as a file is cut into windows.
 
 A window may begin inside a sentence (its rest is still heard), the file may end inside the window,
 and the last sentence may be cut by the window's end.
 """
+
 from typing import NamedTuple
 
 import numpy as np
@@ -24,6 +25,7 @@ TOLERATED_CUT = 0.1  # seconds that a sentence may pass the window's end and sti
 
 class Segment(NamedTuple):
     """One sentence in a scene; `whole` unless the window's end cuts it."""
+
     start: float
     end: float
     words: list
@@ -32,6 +34,7 @@ class Segment(NamedTuple):
 
 class Scene(NamedTuple):
     """Samples of the whole window, its sentences, and where the file ends in it, in seconds."""
+
     samples: np.ndarray
     segments: list
     length: float
@@ -53,7 +56,9 @@ def compose(rng, bank, seconds):
         length = len(utterance.samples) / RATE
         skip = min(skip, max(0.1, length - SHORTEST_PIECE))
         last = length
-        stopped = left == 1 and rng.random() < STOPS_CUT_SHARE and length - skip > 2 * SHORTEST_PIECE
+        stopped = (
+            left == 1 and rng.random() < STOPS_CUT_SHARE and length - skip > 2 * SHORTEST_PIECE
+        )
         if stopped:
             last = skip + rng.uniform(SHORTEST_PIECE, length - skip)
         segment = place(rng, samples, utterance, clock, skip, last)
@@ -91,8 +96,10 @@ def place(rng, samples, utterance, clock, skip, last):
     end = min(seconds, clock + last - skip)
     whole = clock + last - skip <= seconds + TOLERATED_CUT
     first, count = int(clock * RATE), int((end - clock) * RATE)
-    piece = utterance.samples[int(skip * RATE):][:count] * 10 ** (-rng.uniform(0, LOUDNESS_RANGE) / 20)
-    samples[first:first + len(piece)] += piece
+    piece = utterance.samples[int(skip * RATE) :][:count] * 10 ** (
+        -rng.uniform(0, LOUDNESS_RANGE) / 20
+    )
+    samples[first : first + len(piece)] += piece
     words = []
     for text, start, stop in utterance.words:
         begin, finish = max(start, skip), min(stop, skip + end - clock)

@@ -4,6 +4,7 @@ Of the 51,864 tokens of an English-only Whisper, the grammar needs some hundred.
 one row for each of these, for the special tokens and for the times, and a single row `UNUSED`
 that stands for all others; the export copies it to each of them.
 """
+
 import base64
 import functools
 import importlib.util
@@ -15,7 +16,13 @@ from grammar import WORDS
 
 # Ids of an English-only vocabulary (whisper/tokenizer.py of openai-whisper)
 VOCABULARY = 51864
-ENGLISH_SPECIALS = {"eot": 50256, "sot": 50257, "prev": 50360, "nospeech": 50361, "notimestamps": 50362}
+ENGLISH_SPECIALS = {
+    "eot": 50256,
+    "sot": 50257,
+    "prev": 50360,
+    "nospeech": 50361,
+    "notimestamps": 50362,
+}
 FIRST_TIME = 50363
 TIMES = 1501  # 0.00 to 30.00 s in steps of 20 ms
 TIME_STEP = 0.02
@@ -34,7 +41,9 @@ def assets():
 def ranks():
     """The bytes of each text token and its id."""
     lines = (assets() / "gpt2.tiktoken").read_bytes().splitlines()
-    return {base64.b64decode(text): int(rank) for text, rank in map(bytes.split, filter(None, lines))}
+    return {
+        base64.b64decode(text): int(rank) for text, rank in map(bytes.split, filter(None, lines))
+    }
 
 
 @functools.cache
@@ -52,8 +61,12 @@ def whisper_ids(word):
 @functools.cache
 def text_tokens():
     """Every text token that a sentence of the grammar can need, in order."""
-    spellings = {variant + end for word in WORDS for variant in (word, word[0].upper() + word[1:])
-                 for end in ("", ".", "?")}
+    spellings = {
+        variant + end
+        for word in WORDS
+        for variant in (word, word[0].upper() + word[1:])
+        for end in ("", ".", "?")
+    }
     return sorted({token for spelling in spellings for token in whisper_ids(spelling)})
 
 
@@ -62,8 +75,12 @@ TEXT = len(text_tokens())
 EOT, SOT, PREV, NO_SPEECH, NO_TIMES, UNUSED, TIME = range(TEXT, TEXT + 7)
 COMPACT = TIME + TIMES
 UNUSED_COUNT = VOCABULARY - (COMPACT - 1)
-TO_WHISPER = (text_tokens() + list(ENGLISH_SPECIALS.values()) + [None]
-              + list(range(FIRST_TIME, FIRST_TIME + TIMES)))
+TO_WHISPER = (
+    text_tokens()
+    + list(ENGLISH_SPECIALS.values())
+    + [None]
+    + list(range(FIRST_TIME, FIRST_TIME + TIMES))
+)
 FROM_WHISPER = {token: compact for compact, token in enumerate(TO_WHISPER) if token is not None}
 
 

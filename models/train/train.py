@@ -1,11 +1,12 @@
 """Train the network for some minutes, in several processes that share their gradients.
 
-    python3 train.py BANK OUT.pt --seconds 30 10 --batch 4 10 --minutes 60 --rate 7e-4 [--start IN.pt]
+    python3 train.py BANK OUT.pt --seconds 30 10 --batch 4 10 --minutes 60 [--start IN.pt]
 
 BANK is the folder of bank.py.  The learning rate rises over the first steps and then falls along a
 cosine to --final-rate as the minutes pass.  OUT.pt holds the moving average of the weights and the
 optimiser; OUT.log a line of JSON every 25 steps.
 """
+
 import argparse
 import itertools
 import json
@@ -34,8 +35,12 @@ SAVE_EVERY = 120  # seconds
 CHECK_SEED = 99
 STREAM_SEEDS = 1000  # between the seeds of two streams
 
-# glibc gives big blocks back and clears them again at each step; keeping them is several times faster.
-MALLOC = {"MALLOC_MMAP_THRESHOLD_": 1 << 33, "MALLOC_TRIM_THRESHOLD_": 1 << 34, "MALLOC_TOP_PAD_": 1 << 28}
+# glibc gives big blocks back and clears them again at each step; keeping them is far faster.
+MALLOC = {
+    "MALLOC_MMAP_THRESHOLD_": 1 << 33,
+    "MALLOC_TRIM_THRESHOLD_": 1 << 34,
+    "MALLOC_TOP_PAD_": 1 << 28,
+}
 
 
 class Trainer:
@@ -52,12 +57,19 @@ class Trainer:
         matrices = [weight for weight in self.parameters if weight.dim() > 1]
         vectors = [weight for weight in self.parameters if weight.dim() < 2]
         self.optimiser = torch.optim.AdamW(
-            [{"params": matrices, "weight_decay": WEIGHT_DECAY}, {"params": vectors, "weight_decay": 0}],
-            lr=options.rate, betas=(0.9, 0.98))
+            [
+                {"params": matrices, "weight_decay": WEIGHT_DECAY},
+                {"params": vectors, "weight_decay": 0},
+            ],
+            lr=options.rate,
+            betas=(0.9, 0.98),
+        )
         if options.start:
             self.optimiser.load_state_dict(earlier["optimiser"])
         self.average = {name: value.clone() for name, value in self.model.state_dict().items()}
-        self.model.encoder.compile(dynamic=False)  # a third of the time; the decoder's lengths change too often
+        self.model.encoder.compile(
+            dynamic=False
+        )  # a third of the time; the decoder's lengths change too often
 
     def run(self, batch):
         """The loss of a batch."""
@@ -87,14 +99,22 @@ class Trainer:
         flat = torch.cat([gradient.flatten() for gradient in gradients])
         torch.distributed.all_reduce(flat)
         flat /= torch.distributed.get_world_size()
-        for gradient, part in zip(gradients, flat.split([gradient.numel() for gradient in gradients])):
+        for gradient, part in zip(
+            gradients, flat.split([gradient.numel() for gradient in gradients])
+        ):
             gradient.copy_(part.view_as(gradient))
 
     def save(self):
         """Write the checkpoint, never half of one."""
         path = self.options.out
-        torch.save({"shape": self.model.shape, "weights": self.average, "optimiser": self.optimiser.state_dict()},
-                   path.with_suffix(".tmp"))
+        torch.save(
+            {
+                "shape": self.model.shape,
+                "weights": self.average,
+                "optimiser": self.optimiser.state_dict(),
+            },
+            path.with_suffix(".tmp"),
+        )
         os.replace(path.with_suffix(".tmp"), path)
 
 
@@ -107,19 +127,26 @@ def progress(options, started):
 
 def rate_at(options, share):
     """The learning rate along its cosine."""
-    return options.final_rate + (options.rate - options.final_rate) * 0.5 * (1 + math.cos(math.pi * share))
+    return options.final_rate + (options.rate - options.final_rate) * 0.5 * (
+        1 + math.cos(math.pi * share)
+    )
 
 
 def mean(parts):
     """Means of the parts of several losses."""
-    return {name: round(torch.stack([part[name] for part in parts]).nanmean().item(), 3) for name in parts[0]}
+    return {
+        name: round(torch.stack([part[name] for part in parts]).nanmean().item(), 3)
+        for name in parts[0]
+    }
 
 
 def checks(options):
     """Two fixed batches each of reserved sentences in seen and in unseen voices."""
     for split in ("seen", "unseen"):
         bank = Bank(options.bank, split)
-        batches = iter(Batches(bank, options.seconds[0], options.batch[0], options.prompts, CHECK_SEED))
+        batches = iter(
+            Batches(bank, options.seconds[0], options.batch[0], options.prompts, CHECK_SEED)
+        )
         yield split, [next(batches) for _ in range(2)]
 
 
@@ -134,8 +161,9 @@ def streams(options, rank):
 def work(rank, options):
     """Train in one of the processes; the first also logs and saves."""
     torch.set_num_threads(1)
-    torch.distributed.init_process_group("gloo", init_method=f"file://{options.meeting}", rank=rank,
-                                         world_size=options.processes)
+    torch.distributed.init_process_group(
+        "gloo", init_method=f"file://{options.meeting}", rank=rank, world_size=options.processes
+    )
     trainer, first = Trainer(options, rank), rank == 0
     batches = itertools.cycle(streams(options, rank))
     fixed = dict(checks(options)) if first else {}
@@ -145,10 +173,17 @@ def work(rank, options):
         rate = rate_at(options, share)
         recent.append(trainer.update(next(next(batches)), rate))
         if first and trainer.step % LOG_EVERY == 0:
-            line = {"step": trainer.step, "seconds": round(time.monotonic() - started), "rate": rate, **mean(recent)}
+            line = {
+                "step": trainer.step,
+                "seconds": round(time.monotonic() - started),
+                "rate": rate,
+                **mean(recent),
+            }
             recent = []
             if trainer.step % CHECK_EVERY == 0:
-                line |= {name: mean([trainer.run(batch)[1] for batch in fixed[name]]) for name in fixed}
+                line |= {
+                    name: mean([trainer.run(batch)[1] for batch in fixed[name]]) for name in fixed
+                }
             print(json.dumps(line), flush=True)
             with open(options.out.with_suffix(".log"), "a") as log:
                 log.write(json.dumps(line) + "\n")
@@ -160,16 +195,28 @@ def work(rank, options):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("bank", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--start", type=Path, help="checkpoint to go on from")
-    parser.add_argument("--seconds", type=int, nargs="+", default=[30], help="lengths of windows, taken in turns")
-    parser.add_argument("--batch", type=int, nargs="+", default=[4], help="windows of each process in a step, for each length")
+    parser.add_argument(
+        "--seconds", type=int, nargs="+", default=[30], help="lengths of windows, taken in turns"
+    )
+    parser.add_argument(
+        "--batch",
+        type=int,
+        nargs="+",
+        default=[4],
+        help="windows of each process in a step, for each length",
+    )
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--rate", type=float, default=7e-4)
     parser.add_argument("--final-rate", type=float, default=0.0)
-    parser.add_argument("--prompts", type=float, default=0.35, help="share of windows with earlier text")
+    parser.add_argument(
+        "--prompts", type=float, default=0.35, help="share of windows with earlier text"
+    )
     parser.add_argument("--processes", type=int, default=os.cpu_count())
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()

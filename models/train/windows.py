@@ -1,9 +1,10 @@
 """Training examples: a scene as Whisper hears it, and the tokens that it should answer.
 
-The answer to a window is, for each sentence, <start> words <end>, then the end of the transcript.  A
-sentence cut by the window's end gets only its start, after which whisper.cpp seeks there.  A window
+The answer to a window is, for each sentence, <start> words <end>, then the end of the transcript.
+A sentence cut by the window's end gets only its start, and whisper.cpp seeks there.  A window
 without speech gets <nospeech>, or else an empty answer.
 """
+
 import random
 from typing import NamedTuple
 
@@ -11,7 +12,7 @@ import numpy as np
 import torch
 
 from grammar import WORDS, plain, training_sentence
-from mel import BANDS, CHUNK, FRAMES_PER_SECOND, HOP, log_mel, normalised
+from mel import BANDS, CHUNK, FRAMES_PER_SECOND, log_mel, normalised
 from noise import in_a_room, pool
 from phones import phones
 from scenes import compose
@@ -34,7 +35,7 @@ TIMED_PROMPT_SHARE = 0.75
 
 
 class Answer:
-    """Tokens under way: what is fed in, what should follow each, and where in the sound it is found."""
+    """Tokens under way: what is fed in, what should follow each, and where in the sound it is."""
 
     def __init__(self):
         self.tokens, self.targets, self.guides = [SOT], [], []
@@ -54,6 +55,7 @@ class Answer:
 
 class Example(NamedTuple):
     """One window: log-mel, first encoder frame, answer, and frame-wise words and phones."""
+
     mel: torch.Tensor
     offset: int
     answer: Answer
@@ -80,12 +82,14 @@ class Windows:
         offset = int(rng.integers(room + 1)) if rng.random() < 0.8 else 0
         answer = answered(rng, scene.segments, offset, seconds)
         if rng.random() < self.prompts:
-            count = rng.choice([LONGEST_PROMPT, rng.integers(1, LONGEST_PROMPT), rng.integers(1, 60)])
+            count = rng.choice(
+                [LONGEST_PROMPT, rng.integers(1, LONGEST_PROMPT), rng.integers(1, 60)]
+            )
             answer.prompted(prompt(rng, count))
         return Example(mel, offset, answer, *framewise(scene.segments, seconds))
 
     def recorded(self, scene, clean):
-        """The samples of a scene as a microphone gives them: echo, level, noise, the end of the file."""
+        """The samples of a scene as a microphone gives them: echo, level, noise, the file's end."""
         rng, samples = self.rng, scene.samples
         if scene.segments:
             if not clean and rng.random() < 0.3:
@@ -95,17 +99,21 @@ class Windows:
         else:
             loudness = decibels(-rng.uniform(20, 80))
         noise = self.noises[rng.integers(len(self.noises))]
-        noise = np.roll(noise, rng.integers(len(noise)))[:len(samples)]
+        noise = np.roll(noise, rng.integers(len(noise)))[: len(samples)]
         if rng.random() < 0.8:
             samples = samples + noise * loudness * decibels(-self.noise_distance(scene, clean))
-        samples[int(scene.length * RATE):] = 0
+        samples[int(scene.length * RATE) :] = 0
         return np.clip(samples, -1, 1).astype(np.float32)
 
     def noise_distance(self, scene, clean):
         """How far, in dB, noise lies below the speech."""
         if not scene.segments:
             return 0
-        return self.rng.uniform(25, 60) if clean or self.rng.random() < 0.4 else self.rng.uniform(8, 25)
+        return (
+            self.rng.uniform(25, 60)
+            if clean or self.rng.random() < 0.4
+            else self.rng.uniform(8, 25)
+        )
 
     def seen(self, samples, clean):
         """The log-mel, unless `clean` with a random equaliser, narrow band and masks."""
@@ -113,7 +121,9 @@ class Windows:
         if clean:
             return normalised(mel)
         if rng.random() < 0.6:
-            curve = np.interp(np.arange(BANDS), np.linspace(0, BANDS - 1, 7), rng.normal(0, 0.35, 7))
+            curve = np.interp(
+                np.arange(BANDS), np.linspace(0, BANDS - 1, 7), rng.normal(0, 0.35, 7)
+            )
             mel = torch.where(mel > -9.9, mel + torch.from_numpy(curve).float()[:, None], mel)
         if rng.random() < 0.25:  # telephone and other narrow bands
             top = rng.integers(56, 71)
@@ -136,10 +146,10 @@ def mask(rng, mel):
     nothing = float(mel.min())
     for _ in range(rng.integers(1, 3)):
         band = rng.integers(BANDS - 6)
-        mel[band:band + rng.integers(1, 9)] = nothing
+        mel[band : band + rng.integers(1, 9)] = nothing
     for _ in range(mel.shape[1] // 400):
         moment = rng.integers(mel.shape[1])
-        mel[:, moment:moment + rng.integers(1, 12)] = nothing
+        mel[:, moment : moment + rng.integers(1, 12)] = nothing
 
 
 def answered(rng, segments, offset, seconds):
@@ -188,7 +198,9 @@ def prompt(rng, count):
     sentences = random.Random(int(rng.integers(1 << 30)))
     timed, tokens, clock = rng.random() < TIMED_PROMPT_SHARE, [], 0
     while len(tokens) < count:
-        words = [token for word in training_sentence(sentences).split() for token in compact_ids(word)]
+        words = [
+            token for word in training_sentence(sentences).split() for token in compact_ids(word)
+        ]
         start = clock + rng.integers(0, 60)
         clock = start + 5 * len(words) + rng.integers(0, 40)
         if clock >= TIMES:
@@ -201,7 +213,7 @@ def prompt(rng, count):
 
 
 def framewise(segments, seconds):
-    """For each encoder frame the class of its word and, spread evenly over the word, of its phone."""
+    """For each encoder frame the class of its word and, spread evenly over it, of its phone."""
     words = np.zeros(seconds * FRAMES_PER_SECOND, np.int64)
     sounds, (known, _) = words.copy(), phones()
     for segment in segments:
@@ -233,7 +245,9 @@ def collated(examples):
     return {
         "mel": torch.stack([example.mel for example in examples]).bfloat16(),
         "offset": torch.tensor([example.offset for example in examples]),
-        "tokens": tokens, "targets": targets, "guides": guides,
+        "tokens": tokens,
+        "targets": targets,
+        "guides": guides,
         "words": torch.from_numpy(np.stack([example.words for example in examples])),
         "phones": torch.from_numpy(np.stack([example.phones for example in examples])),
     }
@@ -243,7 +257,13 @@ class Batches(torch.utils.data.IterableDataset):
     """Endless batches; each worker process has its own seed."""
 
     def __init__(self, bank, seconds, size, prompts, seed):
-        self.bank, self.seconds, self.size, self.prompts, self.seed = bank, seconds, size, prompts, seed
+        self.bank, self.seconds, self.size, self.prompts, self.seed = (
+            bank,
+            seconds,
+            size,
+            prompts,
+            seed,
+        )
 
     def __iter__(self):
         windows = Windows(self.bank, self.seconds, self.prompts, self.seed)
