@@ -81,19 +81,17 @@ def write(split, folder, scale):
 
 
 class Bank:
-    """The utterances of one split, by voice."""
+    """The utterances of one split whose sentence is `wanted`, by voice."""
 
-    def __init__(self, folder, split):
-        self.index = json.loads((Path(folder) / f"{split}.json").read_text())
+    def __init__(self, folder, split, wanted=lambda sentence: True):
+        index = json.loads((Path(folder) / f"{split}.json").read_text())
+        self.index = [row for row in index if wanted(" ".join(text for text, _, _ in row[3]))]
         self.samples = np.memmap(Path(folder) / f"{split}.i16", "<i2", "r")
         self.of_voice = collections.defaultdict(list)
         for number, (_, _, voice, _) in enumerate(self.index):
             self.of_voice[voice].append(number)
-        engines = [voice.split()[0] == "espeak" for voice in self.of_voice]
-        self.groups = [
-            [voice for voice, espeak in zip(self.of_voice, engines) if espeak == wanted]
-            for wanted in (False, True)
-        ]
+        espeak = [voice for voice in self.of_voice if voice.startswith("espeak ")]
+        self.groups = [[voice for voice in self.of_voice if voice not in espeak], espeak]
 
     def voice(self, rng):
         """Draw a voice; `rng` is a numpy generator."""

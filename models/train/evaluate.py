@@ -19,7 +19,7 @@ from pywhispercpp.model import Model
 
 import noise
 from bank import Bank
-from grammar import plain
+from grammar import is_new, plain
 from synth import RATE
 
 SEED = 5
@@ -183,7 +183,7 @@ def report(options):
                 print(*heard, sep="\n")
     rng = np.random.default_rng(SEED)
     for split in ("seen", "unseen"):
-        bank = Bank(options.bank, split)
+        bank = Bank(options.bank, split, is_new if options.new else bool)
         totals = collections.defaultdict(Score)
         for voice in bank.of_voice:
             engine = voice.split()[0]
@@ -220,6 +220,7 @@ if __name__ == "__main__":
     parser.add_argument(
         "--recording", nargs=2, action="append", default=[], metavar=("AUDIO", "TRANSCRIPT")
     )
+    parser.add_argument("--new", action="store_true", help="only sentences of new templates")
     parser.add_argument(
         "--show", action="store_true", help="print what was heard in the recordings"
     )

@@ -315,7 +315,7 @@ def espeak(name, text, rng):
 
 
 def shared_out(times, places):
-    """Fill the gaps in `times`, where espeak-ng runs words together, by their `places` in the text."""
+    """Fill the gaps in `times`, where espeak-ng ran words together, by `places` in the text."""
     known = [index for index, time in enumerate(times) if time is not None]
     return np.interp(
         places, [places[index] for index in known], [times[index] for index in known]

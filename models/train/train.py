@@ -28,7 +28,7 @@ from windows import IGNORED, Batches
 WARM_UP = 60  # steps
 WEIGHT_DECAY = 0.02
 LARGEST_GRADIENT = 1.0
-AVERAGED_STEPS = 500  # span of the moving average of the weights
+AVERAGED_STEPS = 100  # span of the moving average of the weights
 LOG_EVERY = 25  # steps
 CHECK_EVERY = 200  # steps
 SAVE_EVERY = 120  # seconds
