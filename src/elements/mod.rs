@@ -1,11 +1,13 @@
 //! Ring 3: the GStreamer elements, one folder each, in the order in which data flows.
 
+pub mod captions;
 pub mod word;
 
 use gst::glib;
 
-pub(crate) fn register(_plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
+pub(crate) fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     word::register_meta();
+    captions::register(plugin)?;
     Ok(())
 }
 
