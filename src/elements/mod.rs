@@ -1,6 +1,8 @@
 //! Ring 3: the GStreamer elements, one folder each, in the order in which data flows.
 
+pub mod captions;
 pub mod checkpoints;
+pub mod no_audio;
 pub mod resample;
 pub mod transcriber;
 pub mod word;
@@ -10,7 +12,8 @@ use gst::glib;
 pub(crate) fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     word::register_meta();
     resample::register(plugin)?;
-    transcriber::register(plugin)
+    transcriber::register(plugin)?;
+    captions::register(plugin)
 }
 
 /// Caps of all audio behind `scriberesample`.

@@ -13,7 +13,7 @@ use super::{
     settings::Settings,
 };
 use crate::{
-    elements::{checkpoints::Checkpoints, speech_audio_caps},
+    elements::{checkpoints::Checkpoints, no_audio::NoAudioWatch, speech_audio_caps},
     infer::heap,
     memory::{Label, Stage},
 };
@@ -41,6 +41,7 @@ pub struct Resample {
     /// From the first CAPS until READY. Locked for single steps, never while something is pushed.
     session: Mutex<Option<Session>>,
     checkpoints: Mutex<Option<Arc<Checkpoints>>>,
+    no_audio: Mutex<Option<NoAudioWatch>>,
     sinkpad: gst::Pad,
     srcpad: gst::Pad,
 }
@@ -83,6 +84,7 @@ impl ObjectSubclass for Resample {
             settings: Mutex::default(),
             session: Mutex::default(),
             checkpoints: Mutex::default(),
+            no_audio: Mutex::default(),
             sinkpad,
             srcpad,
         }
@@ -165,9 +167,12 @@ impl Resample {
         let checkpoints = Arc::new(Checkpoints::new(&*self.obj(), memory_log));
         locked(&self.checkpoints, |c| *c = Some(checkpoints.clone()));
         checkpoints.write(Label::BeforeAudioPreprocessing);
+        let watch = NoAudioWatch::new(&self.sinkpad);
+        locked(&self.no_audio, |w| *w = watch);
     }
 
     fn release(&self) {
+        drop(locked(&self.no_audio, Option::take));
         let checkpoints = locked(&self.checkpoints, Option::take);
         let write = |label| {
             if let Some(checkpoints) = &checkpoints {

@@ -1,5 +1,7 @@
 //! Pads, events, states: everything that decides is in `input`, `stream` and the session behind it.
 
+#![allow(missing_docs)] // each property has its blurb
+
 use std::sync::{Arc, LazyLock};
 
 use gst::{glib, prelude::*, subclass::prelude::*};
