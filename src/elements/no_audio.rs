@@ -29,7 +29,9 @@ impl NoAudioWatch {
             let (pad, bin) = (pad.downgrade(), bin.downgrade());
             let (open, all) = (open.clone(), all.clone());
             let handler = source.connect_no_more_pads(move |_| {
-                let (Some(pad), Some(bin)) = (pad.upgrade(), bin.upgrade()) else { return };
+                let (Some(pad), Some(bin)) = (pad.upgrade(), bin.upgrade()) else {
+                    return;
+                };
                 let last = open.fetch_sub(1, Ordering::SeqCst) <= 1;
                 if last && !pad.is_linked() {
                     judge(&pad, &bin, &all);
@@ -60,16 +62,29 @@ fn brings_tracks(element: &gst::Element) -> bool {
 
 fn judge(pad: &gst::Pad, bin: &gst::Bin, sources: &[glib::WeakRef<gst::Element>]) {
     let caps = |pad: &gst::Pad| pad.current_caps().unwrap_or_else(|| pad.query_caps(None));
-    let found: Vec<gst::Caps> =
-        sources.iter().filter_map(glib::WeakRef::upgrade).flat_map(|s| s.src_pads()).map(|p| caps(&p)).collect();
+    let found: Vec<gst::Caps> = sources
+        .iter()
+        .filter_map(glib::WeakRef::upgrade)
+        .flat_map(|s| s.src_pads())
+        .map(|p| caps(&p))
+        .collect();
     let is_audio = |caps: &gst::Caps| caps.is_any() || caps.iter().any(|s| s.name().starts_with("audio/"));
     if found.iter().any(is_audio) {
         return; // somebody will link it, or has a reason not to
     }
-    let Some(element) = pad.parent_element() else { return };
-    let place = location(bin).map_or_else(|| "the input".to_owned(), |l| l);
-    let kinds: Vec<String> = found.iter().filter_map(|c| c.structure(0).map(|s| s.name().to_string())).collect();
-    let kinds = if kinds.is_empty() { "no track at all".to_owned() } else { format!("only {}", kinds.join(", ")) };
+    let Some(element) = pad.parent_element() else {
+        return;
+    };
+    let place = location(bin).unwrap_or_else(|| "the input".to_owned());
+    let kinds: Vec<String> = found
+        .iter()
+        .filter_map(|c| c.structure(0).map(|s| s.name().to_string()))
+        .collect();
+    let kinds = if kinds.is_empty() {
+        "no track at all".to_owned()
+    } else {
+        format!("only {}", kinds.join(", "))
+    };
     gst::element_error!(
         element,
         gst::StreamError::WrongType,
@@ -82,8 +97,12 @@ fn location(bin: &gst::Bin) -> Option<String> {
     bin.children().into_iter().find_map(|child| {
         ["location", "uri"].into_iter().find_map(|name| {
             let is_source = child.sink_pads().is_empty();
-            let known = child.find_property(name).is_some_and(|p| p.value_type() == glib::Type::STRING);
-            (is_source && known).then(|| child.property::<Option<String>>(name)).flatten()
+            let known = child
+                .find_property(name)
+                .is_some_and(|p| p.value_type() == glib::Type::STRING);
+            (is_source && known)
+                .then(|| child.property::<Option<String>>(name))
+                .flatten()
         })
     })
 }
