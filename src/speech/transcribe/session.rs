@@ -192,10 +192,9 @@ impl Session {
             .flat_map(|s| self.words(s, window, hypothesis.language.as_ref()));
         let words: Vec<Word> = words.collect();
         let length = window.end - window.start;
-        let next = match hypothesis.next {
-            0 => length, // a model that closes nothing must not hold the stream
-            next => next.min(WINDOW).min(length),
-        };
+        let whole = length.min(WINDOW);
+        // A model that closes nothing must not hold the stream.
+        let next = if hypothesis.next == 0 { whole } else { hypothesis.next.min(whole) };
         // As whisper.cpp does at the end of a recording: what is too short to decode is skipped.
         let next = if length < WINDOW && length - next < SHORTEST {
             length
@@ -278,3 +277,7 @@ impl Session {
         self.speech.forget_before(self.seek.saturating_sub(2 * PADDING));
     }
 }
+
+#[cfg(test)]
+#[path = "session_tests.rs"]
+mod tests;
