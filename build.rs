@@ -1,3 +1,5 @@
+//! Version and build date for GStreamer.
+
 fn main() {
     gst_plugin_version_helper::info();
     // whisper-rs-sys does not rebuild when these change, so say at least that the plugin has.

@@ -34,8 +34,15 @@ fn main() {
     let threads: i32 = argument(3).map_or(1, |n| n.parse().expect("THREADS is a number"));
     let samples = common::decode(&file).repeat(repeat);
     let seconds = samples.len() as f64 / common::RATE as f64;
-    println!("{model}\n{}, {repeat} times: {seconds:.0} s, {threads} thread(s)", file.display());
-    let job = Job { model, samples, threads };
+    println!(
+        "{model}\n{}, {repeat} times: {seconds:.0} s, {threads} thread(s)",
+        file.display()
+    );
+    let job = Job {
+        model,
+        samples,
+        threads,
+    };
 
     let mut wall = Vec::new();
     let mut cpu = Vec::new();
@@ -52,9 +59,17 @@ fn main() {
         wall.push(element.0 / direct.0);
         cpu.push(element.1 / direct.1);
     }
-    println!("element / direct: wall {}, CPU {} (least, median, most)", spread(&mut wall), spread(&mut cpu));
+    println!(
+        "element / direct: wall {}, CPU {} (least, median, most)",
+        spread(&mut wall),
+        spread(&mut cpu)
+    );
     let differing = common::distance(&said, &heard);
-    println!("words: direct {}, element {}, differing {differing}", said.len(), heard.len());
+    println!(
+        "words: direct {}, element {}, differing {differing}",
+        said.len(),
+        heard.len()
+    );
     cancels(&job);
 }
 
@@ -75,7 +90,12 @@ fn cpu_seconds() -> f64 {
 
 fn spread(values: &mut [f64]) -> String {
     values.sort_by(f64::total_cmp);
-    format!("{:.3} {:.3} {:.3}", values[0], values[values.len() / 2], values[values.len() - 1])
+    format!(
+        "{:.3} {:.3} {:.3}",
+        values[0],
+        values[values.len() / 2],
+        values[values.len() - 1]
+    )
 }
 
 fn direct(job: &Job) -> Vec<String> {
@@ -87,19 +107,32 @@ fn direct(job: &Job) -> Vec<String> {
 }
 
 fn element(job: &Job) -> Vec<String> {
-    common::transcribe(&job.model, &job.samples, &format!("threads={} silence-gate=false", job.threads))
-        .into_iter()
-        .flat_map(|w| common::plain(&w.text))
-        .collect()
+    common::transcribe(
+        &job.model,
+        &job.samples,
+        &format!("threads={} silence-gate=false", job.threads),
+    )
+    .into_iter()
+    .flat_map(|w| common::plain(&w.text))
+    .collect()
 }
 
 /// Sets the cancel switch at moments spread over a window's recognition, and measures until it returns.
 fn cancels(job: &Job) {
-    let config = WhisperConfig { threads: job.threads, ..common::whisper_config(&job.model) };
+    let config = WhisperConfig {
+        threads: job.threads,
+        ..common::whisper_config(&job.model)
+    };
     let mut whisper = Whisper::load(&config, &mut |_| {}).expect("the model loads");
     let length = job.samples.len().min(31 * common::RATE as usize);
-    let window = Window { start: 0, samples: job.samples[..length].to_vec(), context: Context::Start };
-    let whole = timed(|| whisper.recognize(&window, &Cancel::default()).map(drop)).1.0;
+    let window = Window {
+        start: 0,
+        samples: job.samples[..length].to_vec(),
+        context: Context::Start,
+    };
+    let whole = timed(|| whisper.recognize(&window, &Cancel::default()).map(drop))
+        .1
+        .0;
     let mut delays: Vec<f64> = Vec::new();
     for i in 1..20 {
         let cancel = Cancel::default();
@@ -119,6 +152,9 @@ fn cancels(job: &Job) {
     }
     delays.sort_by(f64::total_cmp);
     if let (Some(median), Some(most)) = (delays.get(delays.len() / 2), delays.last()) {
-        println!("cancel: {} times, median {median:.1} ms, most {most:.1} ms", delays.len());
+        println!(
+            "cancel: {} times, median {median:.1} ms, most {most:.1} ms",
+            delays.len()
+        );
     }
 }

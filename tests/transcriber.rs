@@ -62,7 +62,10 @@ impl Recognizer for Saying {
         }
         // At the end of a recording Whisper says that nothing follows; inside it stops at its last timestamp.
         let inside = window.samples.len() as u64 == 31 * RATE;
-        let next = segments.last().filter(|_| inside).map_or(end - window.start, |s| s.end);
+        let next = segments
+            .last()
+            .filter(|_| inside)
+            .map_or(end - window.start, |s| s.end);
         Ok(Hypothesis {
             segments,
             language: Some("en".into()),

@@ -4,10 +4,10 @@
 `rng`, so a seed fixes the sound.  Needs the packages flite, festival (with the voices kallpc16k,
 kdlpc16k and us-slt-hts) and espeak-ng.
 """
+
 import ctypes
 import functools
 import itertools
-import os
 import subprocess
 import tempfile
 import wave
@@ -27,17 +27,20 @@ LONGEST_UTTERANCE = 8.0
 
 FLITE = ["kal16", "awb", "slt", "rms"]
 FESTIVAL = ["ked_diphone", "kal_diphone", "cmu_us_slt_arctic_hts"]
-ESPEAK_TRAINED = """plain f1 f2 f4 f5 m1 m2 m3 m4 m5 m6 m8 adam Alex anika benjamin edward Jacky Lee max
-    paul rob robert shelby steph steph3 travis zac Annie belinda Mario sandro""".split()
+ESPEAK_TRAINED = "plain f1 f2 f4 f5 m1 m2 m3 m4 m5 m6 m8 adam benjamin max steph".split()
 ESPEAK_HELD_OUT = "f3 m7 Andy linda Michael steph2".split()
 
-TRAINED = (["flite kal16", "flite awb", "flite slt"] + ["festival " + name for name in FESTIVAL]
-           + ["espeak " + name for name in ESPEAK_TRAINED])
+TRAINED = (
+    ["flite kal16", "flite awb", "flite slt"]
+    + ["festival " + name for name in FESTIVAL]
+    + ["espeak " + name for name in ESPEAK_TRAINED]
+)
 HELD_OUT = ["flite rms"] + ["espeak " + name for name in ESPEAK_HELD_OUT]
 
 
 class Word(NamedTuple):
     """A word with its punctuation, and when it sounds, in seconds."""
+
     text: str
     start: float
     end: float
@@ -45,6 +48,7 @@ class Word(NamedTuple):
 
 class Utterance(NamedTuple):
     """One spoken sentence: float samples in -1..1, trimmed of silence, and its words."""
+
     samples: np.ndarray
     words: list
 
@@ -68,8 +72,10 @@ def trimmed(samples, words):
     first, last = loud[0] * FRAME, (loud[-1] + 1) * FRAME
     samples = samples[first:last] * (PEAK / np.abs(samples).max())
     offset, length = first / RATE, len(samples) / RATE
-    clip = lambda time: min(max(0.0, time - offset), length)
-    words = [Word(text, clip(start), clip(end)) for text, start, end in words]
+    words = [
+        Word(text, *np.clip([start - offset, end - offset], 0, length).tolist())
+        for text, start, end in words
+    ]
     words[0] = words[0]._replace(start=0.0)
     words[-1] = words[-1]._replace(end=length)
     if length > LONGEST_UTTERANCE or any(word.end - word.start < SHORTEST_WORD for word in words):
@@ -77,12 +83,16 @@ def trimmed(samples, words):
     return Utterance(samples.astype(np.float32), words)
 
 
+def letters(word):
+    """The letters of a word alone."""
+    return "".join(filter(str.isalpha, word.lower()))
+
+
 def matched(text, items):
     """The times of the words of `text` from a synthesiser's own items (name, start, end).
 
     A synthesiser may split a word; its letters tell which items belong together.
     """
-    letters = lambda word: "".join(filter(str.isalpha, word.lower()))
     items, words = iter(items), []
     for word in text.split():
         heard, times = "", []
@@ -100,14 +110,22 @@ def matched(text, items):
 
 # ---------------------------------------------------------------- flite, through its library
 
+
 class FliteWave(ctypes.Structure):
     """`cst_wave` of flite/cst_wave.h"""
-    _fields_ = [("type", ctypes.c_char_p), ("sample_rate", ctypes.c_int), ("num_samples", ctypes.c_int),
-                ("num_channels", ctypes.c_int), ("samples", ctypes.POINTER(ctypes.c_short))]
+
+    _fields_ = [
+        ("type", ctypes.c_char_p),
+        ("sample_rate", ctypes.c_int),
+        ("num_samples", ctypes.c_int),
+        ("num_channels", ctypes.c_int),
+        ("samples", ctypes.POINTER(ctypes.c_short)),
+    ]
 
 
 class FliteVoice(ctypes.Structure):
     """The first members of `cst_voice` of flite/cst_voice.h"""
+
     _fields_ = [("name", ctypes.c_char_p), ("features", ctypes.c_void_p)]
 
 
@@ -123,12 +141,17 @@ def flite_library():
     library = ctypes.CDLL("libflite.so.1", ctypes.RTLD_GLOBAL)
     pointer, text = ctypes.c_void_p, ctypes.c_char_p
     for name, result, arguments in [
-            ("flite_synth_text", pointer, [text, pointer]), ("utt_wave", ctypes.POINTER(FliteWave), [pointer]),
-            ("utt_relation", pointer, [pointer, text]), ("relation_head", pointer, [pointer]),
-            ("item_next", pointer, [pointer]), ("ffeature_string", text, [pointer, text]),
-            ("ffeature_float", ctypes.c_float, [pointer, text]), ("delete_utterance", None, [pointer]),
-            ("cst_wave_resample", None, [ctypes.POINTER(FliteWave), ctypes.c_int]),
-            ("feat_set_float", None, [pointer, text, ctypes.c_float])]:
+        ("flite_synth_text", pointer, [text, pointer]),
+        ("utt_wave", ctypes.POINTER(FliteWave), [pointer]),
+        ("utt_relation", pointer, [pointer, text]),
+        ("relation_head", pointer, [pointer]),
+        ("item_next", pointer, [pointer]),
+        ("ffeature_string", text, [pointer, text]),
+        ("ffeature_float", ctypes.c_float, [pointer, text]),
+        ("delete_utterance", None, [pointer]),
+        ("cst_wave_resample", None, [ctypes.POINTER(FliteWave), ctypes.c_int]),
+        ("feat_set_float", None, [pointer, text, ctypes.c_float]),
+    ]:
         function = getattr(library, name)
         function.restype, function.argtypes = result, arguments
     library.flite_init()
@@ -147,7 +170,9 @@ def flite_voice(name):
 def flite(name, text, rng):
     """Samples and words by flite."""
     library, voice = flite_library(), flite_voice(name)
-    library.feat_set_float(voice.contents.features, b"duration_stretch", rng.triangular(0.85, 1.25, 1))
+    library.feat_set_float(
+        voice.contents.features, b"duration_stretch", rng.triangular(0.85, 1.25, 1)
+    )
     utterance = library.flite_synth_text(text.encode(), ctypes.cast(voice, ctypes.c_void_p))
     sound = library.utt_wave(utterance)
     if sound.contents.sample_rate != RATE:
@@ -170,7 +195,9 @@ FESTIVAL_SAY = """
   (let ((u (utt.synth (eval (list 'Utterance 'Text text)))))
     (utt.wave.resample u 16000)
     (utt.save.wave u file 'riff)
-    (mapcar (lambda (w) (format t "%s:%s:%s " (item.name w) (item.feat w "word_start") (item.feat w "word_end")))
+    (mapcar (lambda (w)
+              (format t "%s:%s:%s " (item.name w)
+                      (item.feat w "word_start") (item.feat w "word_end")))
             (utt.relation.items u 'Word))
     (format t "\\n")
     (fflush nil)))
@@ -180,8 +207,13 @@ FESTIVAL_SAY = """
 @functools.cache
 def festival_process(name):
     """A festival that speaks with one voice and waits for more text."""
-    process = subprocess.Popen(["festival", "--pipe"], text=True, stdin=subprocess.PIPE,
-                               stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        ["festival", "--pipe"],
+        text=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
     process.stdin.write(FESTIVAL_SAY + f"(voice_{name})\n")
     return process
 
@@ -200,11 +232,20 @@ def festival(name, text, rng):
 
 # ---------------------------------------------------------------- espeak-ng, through its library
 
+
 class EspeakEvent(ctypes.Structure):
     """`espeak_EVENT` of espeak-ng/speak_lib.h"""
-    _fields_ = [("type", ctypes.c_int), ("unique_identifier", ctypes.c_uint), ("text_position", ctypes.c_int),
-                ("length", ctypes.c_int), ("audio_position", ctypes.c_int), ("sample", ctypes.c_int),
-                ("user_data", ctypes.c_void_p), ("id", ctypes.c_char * 8)]
+
+    _fields_ = [
+        ("type", ctypes.c_int),
+        ("unique_identifier", ctypes.c_uint),
+        ("text_position", ctypes.c_int),
+        ("length", ctypes.c_int),
+        ("audio_position", ctypes.c_int),
+        ("sample", ctypes.c_int),
+        ("user_data", ctypes.c_void_p),
+        ("id", ctypes.c_char * 8),
+    ]
 
 
 # Numbers of espeak-ng/speak_lib.h
@@ -219,8 +260,9 @@ class Espeak:
     def __init__(self):
         self.library = ctypes.CDLL("libespeak-ng.so.1")
         assert self.library.espeak_Initialize(SYNCHRONOUS, 0, None, 0) == ESPEAK_RATE
-        signature = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int,
-                                     ctypes.POINTER(EspeakEvent))
+        signature = ctypes.CFUNCTYPE(
+            ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(EspeakEvent)
+        )
         self.callback = signature(self.collect)  # kept: the library only borrows it
         self.library.espeak_SetSynthCallback(self.callback)
 
@@ -228,10 +270,12 @@ class Espeak:
         """What the library calls with each piece of sound."""
         if count > 0:
             self.pieces.append(np.ctypeslib.as_array(samples, (count,)).copy())
-        for event in itertools.takewhile(lambda event: event.type != LIST_END, map(events.__getitem__, itertools.count())):
+        for number in itertools.count():
+            event = events[number]
+            if event.type == LIST_END:
+                return 0
             if event.type == WORD_EVENT:
                 self.starts.setdefault(event.text_position - 1, event.audio_position / 1000)
-        return 0
 
     def say(self, voice, text, settings):
         """Samples at 16 kHz, and for each text position with a word event its time."""
@@ -252,19 +296,27 @@ espeak_library = functools.cache(Espeak)
 def espeak(name, text, rng):
     """Samples and words by espeak-ng in American English with one of its variants."""
     voice = "en-us" if name == "plain" else "en-us+" + name
-    settings = {SPEED: int(rng.triangular(120, 200, 155)), PITCH: int(rng.triangular(20, 80, 50)),
-                PITCH_RANGE: int(rng.uniform(30, 70)), WORD_GAP: rng.choice([0] * 6 + [1, 2])}
+    settings = {
+        SPEED: int(rng.triangular(120, 200, 155)),
+        PITCH: int(rng.triangular(20, 80, 50)),
+        PITCH_RANGE: int(rng.uniform(30, 70)),
+        WORD_GAP: rng.choice([0] * 6 + [1, 2]),
+    }
     samples, events = espeak_library().say(voice, text, settings)
     words = text.split()
-    letters = [0, *itertools.accumulate(len(word) + 1 for word in words)]
-    starts = [next((time for at, time in events.items() if low <= at < high), None)
-              for low, high in itertools.pairwise(letters)]
+    places = [0, *itertools.accumulate(len(word) + 1 for word in words)]
+    starts = [
+        next((time for at, time in events.items() if low <= at < high), None)
+        for low, high in itertools.pairwise(places)
+    ]
     starts[0] = starts[0] or 0.0
-    times = shared_out(starts + [len(samples) / RATE], letters)
+    times = shared_out(starts + [len(samples) / RATE], places)
     return samples, [Word(word, *span) for word, span in zip(words, itertools.pairwise(times))]
 
 
-def shared_out(times, letters):
-    """Fill the gaps in `times` in proportion to `letters`: espeak-ng runs some words together."""
+def shared_out(times, places):
+    """Fill the gaps in `times`, where espeak-ng ran words together, by `places` in the text."""
     known = [index for index, time in enumerate(times) if time is not None]
-    return np.interp(letters, [letters[index] for index in known], [times[index] for index in known]).tolist()
+    return np.interp(
+        places, [places[index] for index in known], [times[index] for index in known]
+    ).tolist()

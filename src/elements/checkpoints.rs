@@ -5,18 +5,23 @@ use std::{
     fs::OpenOptions,
     io::{self, Write},
     path::{Path, PathBuf},
-    sync::{Arc, LazyLock, Mutex, PoisonError, Weak},
+    sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError, Weak},
     time::{SystemTime, UNIX_EPOCH},
 };
 
 use gst::{glib, prelude::*};
 
-use crate::memory::{
-    Label, Stage,
-    ledger::{Level, Owner, Verdict},
-    meter::{Meter, new_owner},
-    probes::{Device, HostProbe, NvmlProbe, Probe},
-    report::{JsonLine, Record},
+use crate::{
+    infer::cuda::{self, CudaProbe},
+    memory::{
+        Label, Stage,
+        json::JsonLine,
+        ledger::Owner,
+        meter::{Meter, new_owner},
+        probes::{Device, HostProbe, NvmlProbe, Probe},
+        report::Record,
+        verdict::{Level, Verdict},
+    },
 };
 
 /// Name of the element message of a checkpoint.
@@ -41,7 +46,9 @@ type Hint = Box<dyn Fn() -> Option<String> + Send + Sync>;
 pub struct Checkpoints {
     element: glib::WeakRef<gst::Element>,
     memory_log: Option<PathBuf>,
-    meter: Option<Arc<Meter>>,
+    device: Device,
+    /// Found at the first checkpoint, so that making an element looks for no device.
+    meter: OnceLock<Option<Arc<Meter>>>,
     owner: Owner,
     hint: Option<Hint>,
     cycle: Mutex<Cycle>,
@@ -62,7 +69,7 @@ impl Checkpoints {
 
     /// For `element`, on `device`.
     pub fn on_device(element: &impl IsA<gst::Element>, memory_log: Option<PathBuf>, device: Device) -> Self {
-        Self::with_meter(element, memory_log, meter(device))
+        Self::made(element, memory_log, device, OnceLock::new())
     }
 
     /// For `element`, reading `probe` into a ledger of its own.
@@ -71,18 +78,28 @@ impl Checkpoints {
         memory_log: Option<PathBuf>,
         probe: impl Probe + 'static,
     ) -> Self {
-        Self::with_meter(element, memory_log, Some(Meter::new(Box::new(probe))))
+        Self::with_meter(element, memory_log, Meter::new(Box::new(probe)))
     }
 
-    /// For `element`, with a meter that others may share; without one nothing is written.
+    /// For `element`, booking in a meter that others may share.
     pub fn with_meter(
         element: &impl IsA<gst::Element>,
         memory_log: Option<PathBuf>,
-        meter: Option<Arc<Meter>>,
+        meter: Arc<Meter>,
+    ) -> Self {
+        Self::made(element, memory_log, Device::Auto, Some(meter).into())
+    }
+
+    fn made(
+        element: &impl IsA<gst::Element>,
+        memory_log: Option<PathBuf>,
+        device: Device,
+        meter: OnceLock<Option<Arc<Meter>>>,
     ) -> Self {
         Self {
             element: element.upcast_ref::<gst::Element>().downgrade(),
             memory_log,
+            device,
             meter,
             owner: new_owner(),
             hint: None,
@@ -101,16 +118,24 @@ impl Checkpoints {
     /// is forgotten.
     pub fn begin_cycle(&self) {
         self.in_cycle(|cycle| *cycle = Cycle::default());
-        if let Some(meter) = &self.meter {
-            meter.forget(self.owner);
-        }
+        self.forget();
     }
 
-    /// Says that the bulk of what `stage` needs was taken since the last checkpoint: call it when a
-    /// model is loaded. Not a checkpoint, writes nothing; it keeps apart what stages take that run
-    /// at the same time.
+    /// Runs `f`, which takes what `stage` needs: growth meanwhile is the stage's own, and other
+    /// growth is charged to it only as far as it goes away with it. Not a checkpoint, writes nothing.
+    pub fn taking<T>(&self, stage: Stage, f: impl FnOnce() -> T) -> T {
+        if let Some(meter) = self.meter() {
+            meter.taking(self.owner, stage);
+        }
+        let taken = f();
+        self.taken(stage);
+        taken
+    }
+
+    /// The same for what was taken right behind a checkpoint, with nothing in between that lets
+    /// others grow: a model that is loaded within READY→PAUSED. In doubt use [`taking`](Self::taking).
     pub fn taken(&self, stage: Stage) {
-        if let Some(meter) = &self.meter {
+        if let Some(meter) = self.meter() {
             meter.taken(self.owner, stage);
         }
     }
@@ -121,11 +146,7 @@ impl Checkpoints {
         if !self.in_cycle(|cycle| cycle.written.insert(label)) {
             return;
         }
-        let Some(record) = self
-            .meter
-            .as_ref()
-            .and_then(|meter| meter.record(self.owner, label))
-        else {
+        let Some(record) = self.meter().and_then(|meter| meter.record(self.owner, label)) else {
             gst::debug!(CAT, "{label}: no memory reading on this system");
             return;
         };
@@ -146,6 +167,17 @@ impl Checkpoints {
         }
         self.warn_of_level(&element, &record);
         warn_of_leak(&element, &record);
+    }
+
+    fn meter(&self) -> Option<&Meter> {
+        self.meter.get_or_init(|| meter(self.device)).as_deref()
+    }
+
+    /// What was open and never closed must not be charged to others.
+    fn forget(&self) {
+        if let Some(Some(meter)) = self.meter.get() {
+            meter.forget(self.owner);
+        }
     }
 
     fn in_cycle<T>(&self, f: impl FnOnce(&mut Cycle) -> T) -> T {
@@ -209,9 +241,7 @@ impl Checkpoints {
 
 impl Drop for Checkpoints {
     fn drop(&mut self) {
-        if let Some(meter) = &self.meter {
-            meter.forget(self.owner);
-        }
+        self.forget();
     }
 }
 
@@ -264,6 +294,10 @@ fn append_line(path: &Path, line: &str) -> io::Result<()> {
 /// a device book into one ledger. `None` where nothing can be measured.
 fn meter(device: Device) -> Option<Arc<Meter>> {
     static METERS: LazyLock<Mutex<HashMap<Device, Weak<Meter>>>> = LazyLock::new(Mutex::default);
+    let device = match device {
+        Device::Auto => cuda::own_device(),
+        named => named,
+    };
     let mut meters = METERS.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(meter) = meters.get(&device).and_then(Weak::upgrade) {
         return Some(meter);
@@ -278,9 +312,9 @@ fn best_probe(device: Device) -> Option<Box<dyn Probe>> {
     fn boxed(probe: Option<impl Probe + 'static>) -> Option<Box<dyn Probe>> {
         probe.map(|probe| Box::new(probe) as Box<dyn Probe>)
     }
-    let gpu = match device {
-        Device::Cuda(index) => boxed(NvmlProbe::new(index)),
+    let on_device = match device {
+        Device::Cuda(index) => boxed(NvmlProbe::new(index)).or_else(|| boxed(CudaProbe::new(index))),
         Device::Auto | Device::Cpu => None,
     };
-    gpu.or_else(|| boxed(HostProbe::new()))
+    on_device.or_else(|| boxed(HostProbe::new()))
 }

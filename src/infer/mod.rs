@@ -1,8 +1,9 @@
 //! Ring 2: the only place that names a model runtime, and the only one with `unsafe` code.
 
 mod alignment;
-mod backend_hook;
 pub mod audio_convert;
+mod backend_hook;
+pub mod cuda;
 pub mod engine;
 pub mod heap;
 pub mod model_file;

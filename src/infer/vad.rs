@@ -10,21 +10,21 @@ use crate::speech::transcribe::speech_map::SpeechMap;
 /// Samples of one frame: 16 ms at 16 kHz, fixed by the network.
 pub const FRAME: usize = 256;
 
-/// Frames that the network hears before its answers count: 0.5 s. From its blank state it takes
+/// Frames that the network hears before its answers count: 0.4 s. From its blank state it takes
 /// the onset of any noise for a voice, for up to 15 frames (ADR 0004).
-const WARM_UP_FRAMES: usize = 32;
+const WARM_UP_FRAMES: usize = 25;
 
-/// Root mean square of the noise that every frame is given: one step of 16 bit, as Kaldi's
-/// `dither=1.0`. The network never saw digital silence: after some, it takes even steady noise
-/// for a voice, for seconds (ADR 0004).
-const DITHER_RMS: f32 = 1.0 / 32_768.0;
+/// One step of 16 bit. A frame that never passes it is silence without asking the network, which
+/// never learned digital silence: after some, it takes even steady noise for a voice, for seconds.
+const STEP: f32 = 1.0 / 32_768.0;
 
-/// Hears speech in 16 kHz mono audio, as it comes. About 10 KiB, and 33 KiB more until it is warm.
+/// Hears speech in 16 kHz mono audio, as it comes. About 10 KiB, and 25 KiB more until it is warm.
 pub struct VoiceDetector {
     network: Box<Detector>,
-    dither: Dither,
-    /// Samples that wait for a whole frame, or for the warm-up.
+    /// Samples that wait for a whole frame.
     pending: Vec<f32>,
+    /// The first frames with sound, while they are too few to warm up with.
+    opening: Vec<f32>,
     warm: bool,
 }
 
@@ -39,26 +39,17 @@ impl VoiceDetector {
     pub fn new() -> Self {
         Self {
             network: Detector::default_boxed(),
-            dither: Dither::new(),
-            pending: Vec::new(),
+            pending: Vec::with_capacity(FRAME),
+            opening: Vec::new(),
             warm: false,
         }
     }
 
     /// Hears `samples` (16 kHz, mono, −1 to 1; what is not finite is taken for 0) and writes the
     /// probability of each whole frame to `map`, which must follow the same line from its start.
-    /// The map lags by up to a frame, and by up to half a second at the start of the line.
+    /// The map lags by up to a frame, and by up to 0.4 s after the first sound.
     pub fn push(&mut self, samples: &[f32], map: &mut SpeechMap) {
         let mut rest = samples;
-        if !self.warm {
-            let wanted = (WARM_UP_FRAMES * FRAME - self.pending.len()).min(rest.len());
-            self.pending.extend_from_slice(&rest[..wanted]);
-            rest = &rest[wanted..];
-            if self.pending.len() < WARM_UP_FRAMES * FRAME {
-                return;
-            }
-            self.warm_up(map);
-        }
         if !self.pending.is_empty() {
             let wanted = (FRAME - self.pending.len()).min(rest.len());
             self.pending.extend_from_slice(&rest[..wanted]);
@@ -66,8 +57,7 @@ impl VoiceDetector {
             if self.pending.len() < FRAME {
                 return;
             }
-            let frame = std::mem::take(&mut self.pending);
-            self.hear(&frame, map);
+            self.hear_pending(map);
         }
         let frames = rest.chunks_exact(FRAME);
         self.pending.extend_from_slice(frames.remainder());
@@ -77,12 +67,11 @@ impl VoiceDetector {
     /// The line ends: hears what is left, a part of a frame filled up with silence, and settles
     /// the map.
     pub fn finish(&mut self, map: &mut SpeechMap) {
-        if !self.warm && !self.pending.is_empty() {
-            self.warm_up(map);
+        if !self.pending.is_empty() {
+            self.hear_pending(map);
         }
-        let rest = std::mem::take(&mut self.pending);
-        if !rest.is_empty() {
-            self.hear(&rest, map);
+        if !self.opening.is_empty() {
+            self.warm_up(map);
         }
         map.finish();
     }
@@ -90,26 +79,43 @@ impl VoiceDetector {
     /// Forgets all, map included: what comes next is another line that begins at `at_sample`.
     pub fn reset(&mut self, at_sample: u64, map: &mut SpeechMap) {
         self.network.reset();
-        self.dither = Dither::new();
-        self.pending = Vec::new();
+        self.pending.clear();
+        self.opening = Vec::new();
         self.warm = false;
         map.reset(at_sample);
     }
 
-    /// Plays the first audio to the network once for its state alone, again and again where it is
-    /// shorter than the warm-up, then in earnest.
-    fn warm_up(&mut self, map: &mut SpeechMap) {
-        let start = std::mem::take(&mut self.pending);
-        for frame in start.chunks(FRAME).cycle().take(WARM_UP_FRAMES) {
-            self.probability(frame);
-        }
-        self.warm = true;
-        self.push(&start, map);
+    fn hear_pending(&mut self, map: &mut SpeechMap) {
+        let frame = std::mem::take(&mut self.pending);
+        self.hear(&frame, map);
+        self.pending = frame;
+        self.pending.clear();
     }
 
     fn hear(&mut self, frame: &[f32], map: &mut SpeechMap) {
-        let probability = self.probability(frame);
+        let silent = is_digital_silence(frame);
+        let in_opening = !self.warm && (!silent || !self.opening.is_empty());
+        if in_opening {
+            self.opening.extend_from_slice(frame);
+            if self.opening.len() >= WARM_UP_FRAMES * FRAME {
+                self.warm_up(map);
+            }
+            return;
+        }
+        let probability = if silent { 0.0 } else { self.probability(frame) };
         map.push(frame.len() as u64, probability);
+    }
+
+    /// Plays the opening to the network once for its state alone, again and again where it is
+    /// shorter than the warm-up, then in earnest.
+    fn warm_up(&mut self, map: &mut SpeechMap) {
+        let opening = std::mem::take(&mut self.opening);
+        let sounds = opening.chunks(FRAME).filter(|frame| !is_digital_silence(frame));
+        for frame in sounds.cycle().take(WARM_UP_FRAMES) {
+            self.probability(frame);
+        }
+        self.warm = true;
+        opening.chunks(FRAME).for_each(|frame| self.hear(frame, map));
     }
 
     /// Of speech in up to [`FRAME`] samples; 0 to 1.
@@ -118,27 +124,14 @@ impl VoiceDetector {
         for (i, out) in frame.iter_mut().enumerate() {
             // One infinity would stay in the recurrent state for ever.
             let sample = samples.get(i).copied().filter(|s| s.is_finite()).unwrap_or(0.0);
-            *out = (sample + self.dither.next()).clamp(-1.0, 1.0);
+            *out = sample.clamp(-1.0, 1.0);
         }
         self.network.predict_f32(&frame)
     }
 }
 
-/// Evenly distributed noise of [`DITHER_RMS`], the same in every run (xorshift32; Marsaglia, 2003).
-struct Dither(u32);
-
-impl Dither {
-    fn new() -> Self {
-        Self(0x2545_F491)
-    }
-
-    fn next(&mut self) -> f32 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 17;
-        self.0 ^= self.0 << 5;
-        let even = self.0 as f32 / 2f32.powi(31) - 1.0; // −1 to 1: root mean square 1/√3
-        even * DITHER_RMS * 3f32.sqrt()
-    }
+fn is_digital_silence(frame: &[f32]) -> bool {
+    frame.iter().all(|s| s.abs() <= STEP)
 }
 
 #[cfg(test)]
@@ -193,7 +186,7 @@ mod tests {
         };
         assert!((24_000..=32_000).contains(&start), "{start}");
         assert!((62_000..=80_000).contains(&end), "{end}");
-        for buffer in [1, 160, 255, 256, 257, 8_191, 8_193, 50_000] {
+        for buffer in [1, 160, 255, 256, 257, 6_399, 6_401, 50_000] {
             let map = listen(&audio, buffer);
             assert_eq!(
                 map.next_speech_at_or_after(0),
@@ -206,7 +199,7 @@ mod tests {
 
     #[test]
     fn every_sample_is_accounted_for_however_short_the_line() {
-        for len in [0, 1, 255, 256, 257, 5_000, 8_191, 8_192, 8_193, 8_448] {
+        for len in [0, 1, 255, 256, 257, 5_000, 6_399, 6_400, 6_401, 6_656] {
             let map = listen(&vec![0.0; len], 100);
             assert_eq!(map.heard_until(), len as u64);
             assert!(map.is_silent(0..len as u64), "{len}");

@@ -103,7 +103,7 @@ impl Whisper {
         check_language(config, &shape)?;
         report(10);
         let alignment = alignment::of(&shape);
-        let context = open(config, &alignment)?;
+        let context = open(config, &shape)?;
         report(80);
         let hooks = Box::new(Hooks {
             cancel: AtomicPtrCancel::default(),
@@ -322,13 +322,19 @@ fn check_language(config: &WhisperConfig, shape: &ModelShape) -> Result<(), Load
     Ok(())
 }
 
-fn open(config: &WhisperConfig, alignment: &Alignment) -> Result<WhisperContext, LoadError> {
+/// How a model of this shape is opened: a direct call with these does the same work.
+pub fn context_parameters(shape: &ModelShape) -> WhisperContextParameters<'static> {
     let mut parameters = WhisperContextParameters::new();
     // On a CPU flash attention costs time in this version, and alignment cannot work with it.
     parameters
         .use_gpu(false)
         .flash_attn(false)
-        .dtw_parameters(alignment.parameters());
+        .dtw_parameters(alignment::of(shape).parameters());
+    parameters
+}
+
+fn open(config: &WhisperConfig, shape: &ModelShape) -> Result<WhisperContext, LoadError> {
+    let parameters = context_parameters(shape);
     WhisperContext::new_with_params(&config.model, parameters).map_err(|_| {
         heap::give_back();
         LoadError::WrongFile(format!(

@@ -49,6 +49,15 @@ impl Meter {
         ))
     }
 
+    /// See [`Ledger::taking`].
+    pub fn taking(&self, owner: Owner, stage: Stage) {
+        self.with_ledger(|ledger| {
+            if let Some(reading) = self.probe.read() {
+                ledger.taking(owner, stage, reading.allocated);
+            }
+        });
+    }
+
     /// See [`Ledger::taken`].
     pub fn taken(&self, owner: Owner, stage: Stage) {
         self.with_ledger(|ledger| {

@@ -1,12 +1,17 @@
 //! Memory accounting: what the models hold, measured, judged and reported.
 //!
 //! A [`probes::Probe`] reads a device, the [`ledger`] books the reading at a [`Label`] and judges
-//! cleanups, a [`report::Record`] is the line and the JSON of it. A [`meter::Meter`] ties them.
+//! cleanups by the card's thresholds ([`verdict`]), a [`report::Record`] is the line and [`json`] the log of it. A [`meter::Meter`] ties them.
+//! Reading back is [`timeline`], drawing is [`picture`]: `scribe-memory` is made of these two.
 
 pub mod checkpoint;
+pub mod json;
 pub mod ledger;
 pub mod meter;
+pub mod picture;
 pub mod probes;
 pub mod report;
+pub mod timeline;
+pub mod verdict;
 
 pub use checkpoint::{Label, Stage};

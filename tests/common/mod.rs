@@ -7,7 +7,7 @@ use std::sync::Once;
 use gst::prelude::*;
 use gstscribe::infer::whisper::WhisperConfig;
 use gstscribe::speech::Word;
-use whisper_rs::{FullParams, SamplingStrategy, WhisperContext, WhisperContextParameters};
+use whisper_rs::{FullParams, SamplingStrategy, WhisperContext};
 
 pub const RATE: u64 = 16_000;
 
@@ -126,54 +126,82 @@ pub fn quoted(path: &Path) -> String {
 
 /// The recording as 16 kHz mono samples.
 pub fn decode(path: &Path) -> Vec<f32> {
-    let line = format!("filesrc location={} ! decodebin ! scriberesample ! appsink name=sink sync=false", quoted(path));
-    pull(&line, None)
-        .iter()
-        .flat_map(|b| {
-            let map = b.map_readable().unwrap();
-            map.chunks_exact(4).map(|s| f32::from_le_bytes([s[0], s[1], s[2], s[3]])).collect::<Vec<f32>>()
-        })
-        .collect()
+    let line = format!(
+        "filesrc location={} ! decodebin ! scriberesample ! appsink name=sink sync=false",
+        quoted(path)
+    );
+    let mut samples = Vec::new();
+    pull(&line, None, |buffer| {
+        let map = buffer.map_readable().unwrap();
+        samples.extend(map.as_chunks::<4>().0.iter().map(|s| f32::from_le_bytes(*s)));
+    });
+    samples
 }
 
 /// The words that `scribetranscriber` with `properties` makes of `samples`.
 pub fn transcribe(model: &str, samples: &[f32], properties: &str) -> Vec<Word> {
-    let line = format!(
-        "appsrc name=src format=time ! scribetranscriber model-path=\"{model}\" {properties} ! \
-         appsink name=sink sync=false"
+    let pieces: Vec<Vec<f32>> = samples.chunks(RATE as usize).map(<[f32]>::to_vec).collect();
+    let mut words = Vec::new();
+    pull(
+        &line(model, properties),
+        Some(Box::new(pieces.into_iter())),
+        |buffer| {
+            words.push(gstscribe::elements::word::from_buffer(&buffer).unwrap());
+        },
     );
-    pull(&line, Some(samples)).iter().map(|b| gstscribe::elements::word::from_buffer(b).unwrap()).collect()
+    words
 }
 
-/// Everything that arrives at the appsink `sink`, with `samples` fed to the appsrc `src`.
-fn pull(line: &str, samples: Option<&[f32]>) -> Vec<gst::Buffer> {
+/// How many words come of `length` samples of the recording, repeated as often as needed.
+pub fn transcribe_repeated(model: &str, recording: &[f32], length: usize, properties: &str) -> usize {
+    let samples: Vec<f32> = recording.to_vec();
+    let pieces = (0..length).step_by(RATE as usize).map(move |at| {
+        let piece = RATE.min((length - at) as u64) as usize;
+        (at..at + piece)
+            .map(|i| samples[i % samples.len()])
+            .collect::<Vec<f32>>()
+    });
+    let mut words = 0;
+    pull(&line(model, properties), Some(Box::new(pieces)), |_| words += 1);
+    words
+}
+
+fn line(model: &str, properties: &str) -> String {
+    format!(
+        "appsrc name=src format=time ! scribetranscriber model-path=\"{model}\" {properties} ! \
+         appsink name=sink sync=false"
+    )
+}
+
+type Pieces = Box<dyn Iterator<Item = Vec<f32>> + Send>;
+
+/// Gives `take` everything that arrives at the appsink `sink`; `pieces` of a second feed the appsrc `src`.
+fn pull(line: &str, pieces: Option<Pieces>, mut take: impl FnMut(gst::Buffer)) {
     init();
-    let pipeline = gst::parse::launch(line).unwrap().downcast::<gst::Pipeline>().unwrap();
-    let sink = pipeline.by_name("sink").unwrap().downcast::<gst_app::AppSink>().unwrap();
-    let feeder = samples.map(|samples| {
-        let source = pipeline.by_name("src").unwrap().downcast::<gst_app::AppSrc>().unwrap();
+    let pipeline = gst::parse::launch(line)
+        .unwrap()
+        .downcast::<gst::Pipeline>()
+        .unwrap();
+    let sink = pipeline
+        .by_name("sink")
+        .unwrap()
+        .downcast::<gst_app::AppSink>()
+        .unwrap();
+    let source = pipeline
+        .by_name("src")
+        .map(|s| s.downcast::<gst_app::AppSrc>().unwrap());
+    if let Some(source) = &source {
         source.set_caps(Some(&gstscribe::elements::speech_audio_caps()));
         source.set_property("block", true);
-        let samples = samples.to_vec();
-        (source, samples)
-    });
+    }
     pipeline.set_state(gst::State::Playing).unwrap();
-    let feeder = feeder.map(|(source, samples)| {
-        std::thread::spawn(move || {
-            for (i, piece) in (0_u64..).zip(samples.chunks(RATE as usize)) {
-                let bytes: Vec<u8> = piece.iter().flat_map(|s| s.to_le_bytes()).collect();
-                let mut buffer = gst::Buffer::from_slice(bytes);
-                buffer.get_mut().unwrap().set_pts(gst::ClockTime::from_seconds(i));
-                if source.push_buffer(buffer).is_err() {
-                    return;
-                }
-            }
-            let _ = source.end_of_stream();
-        })
-    });
-    let mut buffers = Vec::new();
+    let feeder = source
+        .zip(pieces)
+        .map(|(source, pieces)| std::thread::spawn(move || feed(&source, pieces)));
     while let Ok(sample) = sink.pull_sample() {
-        buffers.extend(sample.buffer_owned());
+        if let Some(buffer) = sample.buffer_owned() {
+            take(buffer);
+        }
     }
     let error = pipeline.bus().unwrap().pop_filtered(&[gst::MessageType::Error]);
     pipeline.set_state(gst::State::Null).unwrap();
@@ -181,7 +209,21 @@ fn pull(line: &str, samples: Option<&[f32]>) -> Vec<gst::Buffer> {
         feeder.join().unwrap();
     }
     assert!(error.is_none(), "{line}: {error:?}");
-    buffers
+}
+
+fn feed(source: &gst_app::AppSrc, pieces: Pieces) {
+    for (second, piece) in (0_u64..).zip(pieces) {
+        let bytes: Vec<u8> = piece.iter().flat_map(|s| s.to_le_bytes()).collect();
+        let mut buffer = gst::Buffer::from_slice(bytes);
+        buffer
+            .get_mut()
+            .unwrap()
+            .set_pts(gst::ClockTime::from_seconds(second));
+        if source.push_buffer(buffer).is_err() {
+            return; // the pipeline failed; its error is on the bus
+        }
+    }
+    let _ = source.end_of_stream();
 }
 
 /// The parameters of the element's defaults, as far as the direct call has them.
@@ -207,9 +249,13 @@ pub fn whisper_config(model: &str) -> WhisperConfig {
 /// The segments of one `WhisperState::full` call over all samples: what the element's text is measured against.
 pub fn direct_segments(model: &str, samples: &[f32], threads: i32) -> Vec<String> {
     let config = whisper_config(model);
-    let context = WhisperContext::new_with_params(&config.model, WhisperContextParameters::new()).unwrap();
+    let shape = gstscribe::infer::model_file::check(&config.model).unwrap();
+    let parameters = gstscribe::infer::whisper::context_parameters(&shape);
+    let context = WhisperContext::new_with_params(&config.model, parameters).unwrap();
     let mut state = context.create_state().unwrap();
-    let mut p = FullParams::new(SamplingStrategy::Greedy { best_of: config.best_of });
+    let mut p = FullParams::new(SamplingStrategy::Greedy {
+        best_of: config.best_of,
+    });
     p.set_language(Some(if context.is_multilingual() { "auto" } else { "en" }));
     p.set_n_threads(threads);
     p.set_n_max_text_ctx(config.max_context);
@@ -225,5 +271,8 @@ pub fn direct_segments(model: &str, samples: &[f32], threads: i32) -> Vec<String
     p.set_print_realtime(false);
     p.set_print_timestamps(false);
     state.full(p, samples).unwrap();
-    state.as_iter().map(|s| s.to_str_lossy().unwrap().into_owned()).collect()
+    state
+        .as_iter()
+        .map(|s| s.to_str_lossy().unwrap().into_owned())
+        .collect()
 }

@@ -280,6 +280,7 @@ impl Resample {
     }
 
     fn refuse(&self, why: &str) -> bool {
+        locked(&self.session, |session| *session = None);
         gst::element_imp_error!(
             self,
             gst::CoreError::Negotiation,

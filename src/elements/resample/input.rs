@@ -39,6 +39,8 @@ pub fn planes<'a>(
     info: &AudioInfo,
 ) -> Result<(Vec<&'a [u8]>, usize), InputError> {
     let frame = info.bpf() as usize;
+    // Not info.bps(), which counts the depth: 3 for the 4 bytes of a sample of S24_32.
+    let sample = frame / info.channels() as usize;
     let Some(meta) = meta else {
         if !bytes.len().is_multiple_of(frame) {
             return Err(InputError::CutFrame {
@@ -49,7 +51,7 @@ pub fn planes<'a>(
         let frames = bytes.len() / frame;
         let planes = match info.layout() {
             AudioLayout::Interleaved => vec![bytes],
-            _ => bytes.chunks(frames.max(1) * info.bps() as usize).collect(),
+            _ => bytes.chunks(frames.max(1) * sample).collect(),
         };
         return Ok((planes, frames));
     };
@@ -70,7 +72,7 @@ pub fn planes<'a>(
         _ => meta
             .offsets()
             .iter()
-            .map(|&offset| plane(offset, info.bps() as usize))
+            .map(|&offset| plane(offset, sample))
             .collect(),
     };
     let enough = |planes: &Vec<_>| {

@@ -167,7 +167,7 @@ mod tests {
         let bytes = pseudo_random(frames * info.bpf() as usize, info.format());
         let planes: Vec<&[u8]> = match info.layout() {
             AudioLayout::Interleaved => vec![&bytes],
-            _ => bytes.chunks(frames * info.bps() as usize).collect(),
+            _ => bytes.chunks(frames * info.width() as usize / 8).collect(),
         };
         let (mut ours, mut theirs) = (Vec::new(), Vec::new());
         Mixer::new(info).unwrap().mix(&planes, frames, &mut ours).unwrap();
@@ -226,6 +226,7 @@ mod tests {
             AudioFormat::S32le,
             AudioFormat::F32le,
             AudioFormat::S24be,
+            AudioFormat::S2432le,
             AudioFormat::U8,
         ] {
             for positions in layouts {

@@ -4,8 +4,8 @@
 
 use rubato::{
     Async, Fft, FixedAsync, FixedSync, ResampleError, Resampler, ResamplerConstructionError,
-    SincInterpolationParameters, WindowFunction, audioadapter_buffers::direct::SequentialSlice,
-    calculate_cutoff,
+    SincInterpolationParameters, SincInterpolationType, WindowFunction,
+    audioadapter_buffers::direct::SequentialSlice, calculate_cutoff,
 };
 
 use crate::time::SAMPLE_RATE;
@@ -21,8 +21,12 @@ const FILTER_POINTS: usize = 512;
 /// (44,099 Hz: a second); they go the slower way of an interpolated filter.
 const LONGEST_BLOCK: usize = 1024;
 
-/// Points of the interpolated filter, likewise at the lower rate: flat to 90 %.
-const SINC_POINTS: usize = 256;
+/// Points of the interpolated filter, likewise at the lower rate, its window and the filters
+/// computed between two points: flat to 88 %, aliases below −105 dB. A longer one costs in
+/// proportion, and this path is the slow one already.
+const SINC_POINTS: usize = 128;
+const SINC_WINDOW: WindowFunction = WindowFunction::BlackmanHarris;
+const SINC_OVERSAMPLING: usize = 256;
 
 /// A resampler of mono audio to 16 kHz.
 pub struct Rate {
@@ -149,9 +153,11 @@ fn engine(rate: u32) -> Result<(Box<dyn Resampler<f32>>, usize), ResamplerConstr
     let ratio = target as f64 / rate as f64;
     // Going down, the filter must be as long in time as it would be at 16 kHz.
     let points = ((SINC_POINTS as f64 / ratio.min(1.0)) as usize).next_multiple_of(8);
-    let parameters =
-        SincInterpolationParameters::new(points, WINDOW).f_cutoff(calculate_cutoff(SINC_POINTS, WINDOW));
-    let chunk = (SINC_POINTS as f64 / ratio).ceil() as usize;
+    let parameters = SincInterpolationParameters::new(points, SINC_WINDOW)
+        .f_cutoff(calculate_cutoff(SINC_POINTS, SINC_WINDOW))
+        .oversampling_factor(SINC_OVERSAMPLING)
+        .interpolation(SincInterpolationType::Quadratic);
+    let chunk = (2.0 * SINC_POINTS as f64 / ratio).ceil() as usize;
     let sinc = Async::new_sinc(ratio, 1.0, &parameters, chunk, 1, FixedAsync::Input)?;
     // rubato begins one output step behind the first frame, which its own output_delay leaves out.
     let delay = (points as f64 / 2.0 * ratio - 1.0).round().max(0.0) as usize;
