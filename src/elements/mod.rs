@@ -1,5 +1,6 @@
 //! Ring 3: the GStreamer elements, one folder each, in the order in which data flows.
 
+pub mod captions;
 pub mod checkpoints;
 pub mod resample;
 pub mod transcriber;
@@ -10,7 +11,8 @@ use gst::glib;
 pub(crate) fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     word::register_meta();
     resample::register(plugin)?;
-    transcriber::register(plugin)
+    transcriber::register(plugin)?;
+    captions::register(plugin)
 }
 
 /// Caps of all audio behind `scriberesample`.
