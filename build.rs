@@ -1,3 +1,5 @@
+//! Tells the plugin which commit it is built from.
+
 //! Version and build date for GStreamer.
 
 fn main() {

@@ -1,4 +1,5 @@
 //! Pads, events, states: everything that decides is in `input`, `stream` and the session behind it.
+#![allow(missing_docs)] // the derive makes accessors without docs; the properties' blurbs say what they are
 
 use std::sync::{Arc, LazyLock};
 

@@ -1,3 +1,4 @@
+//! `scribetranscriber`: audio → timed words.
 /**
  * SECTION:element-scribetranscriber
  *
