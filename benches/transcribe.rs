@@ -139,7 +139,7 @@ fn cancels(job: &Job) {
         let switch = cancel.clone();
         let wait = Duration::from_secs_f64(whole * f64::from(i) / 20.0);
         let killer = std::thread::spawn(move || {
-            std::thread::sleep(wait);
+            std::thread::park_timeout(wait); // nobody unparks it
             switch.set();
             Instant::now()
         });

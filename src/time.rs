@@ -9,7 +9,8 @@ const SAMPLE_NS: u64 = 1_000_000_000 / SAMPLE_RATE as u64;
 
 /// The time at which sample `n` begins. Exact.
 pub fn samples_to_time(n: u64) -> gst::ClockTime {
-    gst::ClockTime::from_nseconds(n.saturating_mul(SAMPLE_NS))
+    // The last nanosecond is GStreamer's "no time".
+    gst::ClockTime::from_nseconds(n.saturating_mul(SAMPLE_NS).min(u64::MAX - 1))
 }
 
 /// The sample nearest to `time`; a time halfway between two samples goes to the later one.

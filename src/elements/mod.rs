@@ -2,6 +2,7 @@
 
 pub mod captions;
 pub mod checkpoints;
+pub mod no_audio;
 pub mod resample;
 pub mod transcriber;
 pub mod word;

@@ -180,7 +180,7 @@ fn error(bus: &gst::Bus) -> String {
         "one error"
     );
     match message.view() {
-        gst::MessageView::Error(e) => e.error().message().to_string() + &e.debug().unwrap_or_default(),
+        gst::MessageView::Error(e) => e.error().message().to_owned(),
         _ => unreachable!("filtered"),
     }
 }
@@ -237,4 +237,17 @@ fn downstream_that_takes_none_of_it_is_an_error() {
         captions.harness.push(speech("word", 0).remove(0)),
         Err(gst::FlowError::NotNegotiated)
     );
+}
+
+#[test]
+fn nothing_stays_behind() {
+    let mut captions = Captions::new(VTT, "");
+    captions.say("A sentence that is still open", 0);
+    let element = captions.harness.element().expect("the harness has an element");
+    let (weak, pad) = (
+        element.downgrade(),
+        element.static_pad("src").expect("it has a src pad").downgrade(),
+    );
+    drop((element, captions));
+    assert!(weak.upgrade().is_none() && pad.upgrade().is_none());
 }

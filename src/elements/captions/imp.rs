@@ -98,11 +98,11 @@ impl ScribeCaptions {
             gst::element_imp_error!(
                 self,
                 gst::CoreError::Negotiation,
-                [
+                (
                     "downstream takes {}, scribecaptions makes {}: link it to an element or a caps filter that takes one of these",
                     self.src.peer_query_caps(None),
                     negotiate::all_caps()
-                ]
+                )
             );
             return Err(gst::FlowError::NotNegotiated);
         };
@@ -117,9 +117,7 @@ impl ScribeCaptions {
             gst::element_imp_error!(
                 self,
                 gst::StreamError::Format,
-                [
-                    "a word has no timestamp, so it has no place in the captions: put an element in front that sets PTS"
-                ]
+                ("a word has no timestamp, so it has no place in the captions: put an element in front that sets PTS")
             );
             return Err(gst::FlowError::Error);
         };
@@ -147,10 +145,10 @@ impl ScribeCaptions {
                     gst::element_imp_error!(
                         self,
                         gst::StreamError::Format,
-                        [
+                        (
                             "a segment is in {:?} and must be in time: set format=time on the source",
                             e.segment().format()
-                        ]
+                        )
                     );
                     return false;
                 };
@@ -209,7 +207,7 @@ impl ScribeCaptions {
                 gst::element_imp_error!(
                     self,
                     gst::StreamError::Failed,
-                    ["the src pad is not linked: link scribecaptions to an element that takes captions"]
+                    ("the src pad is not linked: link scribecaptions to an element that takes captions")
                 );
                 false
             }
@@ -252,7 +250,7 @@ impl ScribeCaptions {
 
     fn start(&self) -> Result<(), gst::StateChangeError> {
         let config = locked(&self.settings, |settings| Config::try_from(&*settings)).map_err(|text| {
-            gst::element_imp_error!(self, gst::LibraryError::Settings, ["{text}"]);
+            gst::element_imp_error!(self, gst::LibraryError::Settings, ("{text}"));
             gst::StateChangeError
         })?;
         locked(&self.state, |state| {

@@ -11,9 +11,10 @@ use gst_audio::AudioInfo;
 use super::{
     session::{Session, SessionError},
     settings::Settings,
+    stream::StreamError,
 };
 use crate::{
-    elements::{checkpoints::Checkpoints, speech_audio_caps},
+    elements::{checkpoints::Checkpoints, no_audio::NoAudioWatch, speech_audio_caps},
     infer::heap,
     memory::{Label, Stage},
 };
@@ -41,6 +42,7 @@ pub struct Resample {
     /// From the first CAPS until READY. Locked for single steps, never while something is pushed.
     session: Mutex<Option<Session>>,
     checkpoints: Mutex<Option<Arc<Checkpoints>>>,
+    no_audio: Mutex<Option<NoAudioWatch>>,
     sinkpad: gst::Pad,
     srcpad: gst::Pad,
 }
@@ -83,6 +85,7 @@ impl ObjectSubclass for Resample {
             settings: Mutex::default(),
             session: Mutex::default(),
             checkpoints: Mutex::default(),
+            no_audio: Mutex::default(),
             sinkpad,
             srcpad,
         }
@@ -165,23 +168,20 @@ impl Resample {
         let checkpoints = Arc::new(Checkpoints::new(&*self.obj(), memory_log));
         locked(&self.checkpoints, |c| *c = Some(checkpoints.clone()));
         checkpoints.write(Label::BeforeAudioPreprocessing);
+        let watch = NoAudioWatch::new(&self.sinkpad);
+        locked(&self.no_audio, |w| *w = watch);
     }
 
     fn release(&self) {
-        let checkpoints = locked(&self.checkpoints, Option::take);
-        let write = |label| {
-            if let Some(checkpoints) = &checkpoints {
-                checkpoints.write(label);
-            }
-        };
-        write(Label::AfterAudioPreprocessing); // nothing, where EOS wrote it
-        write(Label::BeforeWaveformCleanup);
-        let session = locked(&self.session, Option::take);
-        if session.is_some() {
+        drop(locked(&self.no_audio, Option::take));
+        self.checkpoint(Label::AfterAudioPreprocessing); // nothing, where EOS wrote it
+        self.checkpoint(Label::BeforeWaveformCleanup);
+        if let Some(session) = locked(&self.session, Option::take) {
             drop(session);
             heap::give_back();
         }
-        write(Label::AfterWaveformCleanup);
+        self.checkpoint(Label::AfterWaveformCleanup);
+        locked(&self.checkpoints, |c| *c = None);
     }
 
     fn ask<R>(&self, question: impl FnOnce(&Session) -> R) -> Option<R> {
@@ -193,10 +193,9 @@ impl Resample {
         self.ask(Session::latency).unwrap_or(gst::ClockTime::ZERO)
     }
 
-    fn with_checkpoints(&self, f: impl FnOnce(&Checkpoints)) {
-        let checkpoints = locked(&self.checkpoints, |c| c.clone());
-        if let Some(checkpoints) = checkpoints {
-            f(&checkpoints);
+    fn checkpoint(&self, label: Label) {
+        if let Some(checkpoints) = locked(&self.checkpoints, |c| c.clone()) {
+            checkpoints.write(label);
         }
     }
 
@@ -242,7 +241,7 @@ impl Resample {
             EventView::Eos(_) => {
                 self.push_tail();
                 self.interrupt(None);
-                self.with_checkpoints(|c| c.write(Label::AfterAudioPreprocessing));
+                self.checkpoint(Label::AfterAudioPreprocessing);
             }
             _ => {}
         }
@@ -250,33 +249,39 @@ impl Resample {
     }
 
     fn set_caps(&self, caps: &gst::CapsRef, seqnum: gst::Seqnum) -> bool {
-        let info = match AudioInfo::from_caps(caps) {
-            Ok(info) => info,
-            Err(_) => return self.refuse(&format!("expected audio/x-raw with format, rate, channels and, from three channels on, channel-mask; got {caps}. Put audioconvert or a capsfilter in front.")),
+        let Ok(info) = AudioInfo::from_caps(caps) else {
+            return self.refuse(&format!(
+                "expected audio/x-raw with format, rate, channels and, from three channels on, channel-mask; \
+                 got {caps}. Put audioconvert or a capsfilter in front."
+            ));
         };
-        let same = self.ask(|session| *session.info() == info).unwrap_or(false);
-        if !same {
+        if !self.ask(|session| *session.info() == info).unwrap_or(false) {
             self.push_tail();
-            let session = match Session::new(info) {
-                Ok(session) => session,
-                Err(error) => return self.refuse(&error.to_string()),
-            };
-            let latency = session.latency();
-            gst::debug!(CAT, imp = self, "{caps}, latency {latency}");
-            let before = self.latency();
-            locked(&self.session, |s| *s = Some(session));
-            self.with_checkpoints(|c| c.taken(Stage::AudioPreprocessing));
-            if before != latency {
-                let obj = self.obj();
-                // Without a bus nobody computes a latency.
-                let _ = obj.post_message(gst::message::Latency::builder().src(&*obj).build());
+            if let Err(error) = self.renew(info) {
+                return self.refuse(&error.to_string());
             }
         }
-        self.srcpad.push_event(
-            gst::event::Caps::builder(&speech_audio_caps())
-                .seqnum(seqnum)
-                .build(),
-        )
+        let caps = gst::event::Caps::builder(&speech_audio_caps())
+            .seqnum(seqnum)
+            .build();
+        self.srcpad.push_event(caps)
+    }
+
+    /// Another kind of audio begins.
+    fn renew(&self, info: AudioInfo) -> Result<(), StreamError> {
+        let session = match locked(&self.checkpoints, |c| c.clone()) {
+            Some(c) => c.taking(Stage::AudioPreprocessing, || Session::new(info))?,
+            None => Session::new(info)?,
+        };
+        let (before, latency) = (self.latency(), session.latency());
+        gst::debug!(CAT, imp = self, "{:?}, latency {latency}", session.info());
+        locked(&self.session, |s| *s = Some(session));
+        if before != latency {
+            let obj = self.obj();
+            // Without a bus nobody computes a latency.
+            let _ = obj.post_message(gst::message::Latency::builder().src(&*obj).build());
+        }
+        Ok(())
     }
 
     fn refuse(&self, why: &str) -> bool {

@@ -30,8 +30,8 @@
 //!
 //! The filter is flat (±0.01 dB) up to 94 % of the Nyquist frequency of the lower rate, with aliases
 //! below −140 dB; in the last row up to 88 %, below −105 dB. Speed, measured with `cargo bench
-//! --bench resample`: 48 kHz stereo takes 0.3 to 0.5 ms for each second of audio, less than a third
-//! of `audioconvert ! audioresample`; rates of the last row take 1.4 times as long as that does.
+//! --bench resample`: 48 kHz stereo takes half a millisecond for each second of audio, less than a
+//! third of `audioconvert ! audioresample`; rates of the last row take 1.3 to 1.9 times as long as that.
 //! `docs/adr/0002-resampler-engine.md` says why it is built so.
 //!
 //! Property `memory-log`: a file to which the element's memory checkpoints are appended as JSON.

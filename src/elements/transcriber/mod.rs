@@ -1,39 +1,37 @@
-//! `scribetranscriber`: audio → timed words.
-/**
- * SECTION:element-scribetranscriber
- *
- * Turns speech into timed words with a Whisper model (ggml format, as whisper.cpp uses).
- *
- * One word leaves in each buffer, with PTS and duration, and its confidence, language and segment number in
- * a `GstScribeWordMeta`. GAP events cover every stretch without a word. `scribecaptions` makes captions of
- * them; put `scriberesample` in front.
- *
- * ## Example
- *
- * |[
- * gst-launch-1.0 filesrc location=talk.mp3 ! decodebin ! scriberesample ! \
- *     scribetranscriber model-path=models/ggml-scribe-demo.en-q5_0.bin ! scribecaptions ! \
- *     application/x-subtitle-vtt ! filesink location=talk.vtt
- * ]|
- *
- * ## Windows
- *
- * Audio is read in windows of 30 s, each beginning at the last timestamp that the model closed, as whisper.cpp
- * does on a whole file, so the text is the same, while the audio held never exceeds 35 s. Pauses over 3 s are
- * jumped over, and words that the model makes up in silence are dropped (`silence-gate`).
- *
- * ## Latency
- *
- * On a live source: 31 s (the window and its look-ahead) + `latency` (allowance for inference).
- *
- * ## Memory
- *
- * The model is loaded at READY→PAUSED and freed at PAUSED→READY. The checkpoints Before and After
- * Transcription and Before and After Whisper Cleanup are logged (`GST_DEBUG=scribe-memory:4`), posted as
- * element messages `gpu-memory` and appended to `memory-log`.
- *
- * Since: 0.1
- */
+//! SECTION:element-scribetranscriber
+//!
+//! Turns speech into timed words with a Whisper model (ggml format, as whisper.cpp uses).
+//!
+//! One word leaves in each buffer, with PTS and duration, and its confidence, language and segment number in
+//! a `GstScribeWordMeta`. GAP events cover every stretch without a word. `scribecaptions` makes captions of
+//! them; put `scriberesample` in front.
+//!
+//! ## Example
+//!
+//! ```text
+//! gst-launch-1.0 filesrc location=talk.mp3 ! decodebin ! scriberesample ! \
+//!     scribetranscriber model-path=models/ggml-scribe-demo.en-q5_0.bin ! scribecaptions ! \
+//!     application/x-subtitle-vtt ! filesink location=talk.vtt
+//! ```
+//!
+//! ## Windows
+//!
+//! Audio is read in windows of 30 s, each beginning at the last timestamp that the model closed, as whisper.cpp
+//! does on a whole file, so the text is the same, while the audio held never exceeds 35 s. Pauses over 3 s are
+//! jumped over, and words that the model makes up in silence are dropped (`silence-gate`).
+//!
+//! ## Latency
+//!
+//! On a live source: 31 s (the window and its look-ahead) + `latency` (allowance for inference).
+//!
+//! ## Memory
+//!
+//! The model is loaded at READY→PAUSED and freed at PAUSED→READY. The checkpoints Before and After
+//! Transcription and Before and After Whisper Cleanup are logged (`GST_DEBUG=scribe-memory:4`), posted as
+//! element messages `gpu-memory` and appended to `memory-log`.
+//!
+//! Since: 0.1
+
 mod imp;
 mod input;
 mod output;

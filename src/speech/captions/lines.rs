@@ -43,9 +43,14 @@ pub fn join(texts: &[&str]) -> String {
 /// Whether `left` and `right` are written with a space between them.
 fn spaced(left: &str, right: &str) -> bool {
     match (left.chars().next_back(), right.chars().next()) {
-        (Some(l), Some(r)) => !(is_unspaced(l) && is_unspaced(r)),
+        (Some(l), Some(r)) => !(is_wide_mark(l) || is_wide_mark(r) || is_unspaced(l) && is_unspaced(r)),
         _ => false,
     }
+}
+
+/// Full-width punctuation, whose glyph holds the space.
+fn is_wide_mark(c: char) -> bool {
+    matches!(u32::from(c), 0x3000..=0x303F | 0xFF01..=0xFF0F | 0xFF1A..=0xFF20 | 0xFF3B..=0xFF40 | 0xFF5B..=0xFF65)
 }
 
 /// Scripts that write words without spaces between them (Unicode blocks; Korean does use spaces).
@@ -174,6 +179,7 @@ mod tests {
             (&["Hello", "world"][..], "Hello world"),
             (&["你", "好", "，", "世界"], "你好，世界"),
             (&["用", "Rust", "写"], "用 Rust 写"),
+            (&["好，", "Rust", "。"], "好，Rust。"),
             (&["안녕", "하세요"], "안녕 하세요"),
             (&["สวัส", "ดี"], "สวัสดี"),
             (&[], ""),

@@ -1,0 +1,8 @@
+//! `scribetranscriber` as an element, around a recognizer that says one word a second.
+
+#[path = "../common/mod.rs"]
+mod common;
+mod errors;
+mod flow;
+mod rig;
+mod words;
