@@ -1,5 +1,3 @@
-//! Tells the plugin which commit it is built from.
-
 //! Version and build date for GStreamer.
 
 fn main() {

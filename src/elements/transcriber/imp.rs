@@ -1,5 +1,4 @@
 //! Pads, events, states: everything that decides is in `input`, `stream` and the session behind it.
-#![allow(missing_docs)] // the derive makes accessors without docs; the properties' blurbs say what they are
 
 #![allow(missing_docs)] // each property has its blurb
 
