@@ -156,13 +156,18 @@ setup_python() {
     say "getting the parsers that the tests compare with: $wanted"
     rm -rf "$TEST_PYTHON"
     mkdir -p "$(dirname "$TEST_PYTHON")"
-    if quietly python3 -m venv "$TEST_PYTHON" &&
-        quietly "$TEST_PYTHON/bin/pip" install -q --disable-pip-version-check "${PYTHON_PACKAGES[@]}"; then
+    local log
+    log=$(mktemp)
+    if {
+        python3 -m venv "$TEST_PYTHON" &&
+            "$TEST_PYTHON/bin/pip" install -q --retries 1 --disable-pip-version-check "${PYTHON_PACKAGES[@]}"
+    } >"$log" 2>&1; then
         echo "$wanted" >"$stamp"
     else
         rm -rf "$TEST_PYTHON"
-        say "pip could not get $wanted: the tests that parse captions with them are skipped"
+        say "the tests that parse captions with them are skipped, as pip said: $(tail -n 1 "$log")"
     fi
+    rm -f "$log"
 }
 
 # --- what all of it is for -----------------------------------------------------------------------
