@@ -26,9 +26,9 @@ esac
 
 gst-launch-1.0 -q $MUX name=mux ! filesink location=$OUT \
     filesrc location="$FILE" ! $DEMUX name=video \
-    video.video_0 ! queue ! mux. \
-    video.audio_0 ! queue ! mux. \
+    video.video_0 ! parsebin ! queue ! mux.video_0 \
+    video.audio_0 ! parsebin ! queue ! mux.audio_0 \
     filesrc location="$FILE" ! decodebin caps=audio/x-raw expose-all-streams=false ! scriberesample ! \
-    scribetranscriber model-path="$MODEL" ! scribecaptions ! text/x-raw,format=utf8 ! queue ! mux.
+    scribetranscriber model-path="$MODEL" ! scribecaptions ! text/x-raw,format=utf8 ! queue ! mux.subtitle_0
 
 echo "$OUT has subtitles. To watch it: gst-launch-1.0 playbin uri=file://$(realpath $OUT)"

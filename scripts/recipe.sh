@@ -24,7 +24,8 @@ done
 if [ -z "${GST_PLUGIN_PATH-}" ] && [ -f "$ROOT/target/release/libgstscribe.so" ]; then
     export GST_PLUGIN_PATH="$ROOT/target/release"
 fi
-gst-inspect-1.0 --exists scribetranscriber || {
+# Without a version --exists asks for GStreamer's own.
+gst-inspect-1.0 --exists --atleast-version=0.0 scribetranscriber || {
     echo "$(basename "$0"): GStreamer does not find the plugin. Build it: scripts/setup && cargo build --release" >&2
     exit 1
 }
