@@ -128,6 +128,7 @@ fn cancels(job: &Job) {
     let window = Window {
         start: 0,
         samples: job.samples[..length].to_vec(),
+        before: Vec::new(),
         context: Context::Start,
     };
     let whole = timed(|| whisper.recognize(&window, &Cancel::default()).map(drop))

@@ -149,6 +149,7 @@ mod tests {
         Window {
             start,
             samples: Vec::new(),
+            before: Vec::new(),
             context: Context::Start,
         }
     }

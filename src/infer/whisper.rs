@@ -2,14 +2,17 @@
 
 #![allow(unsafe_code)] // whisper.cpp's callbacks are C functions
 
+use std::collections::BTreeSet;
 use std::ffi::c_void;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, Ordering};
 
+use parking_lot::Mutex;
 use whisper_rs::whisper_rs_sys as sys;
 use whisper_rs::{
-    FullParams, SamplingStrategy, WhisperContext, WhisperContextParameters, WhisperError, WhisperState,
+    FullParams, SamplingStrategy, WhisperContext, WhisperContextParameters, WhisperError, WhisperSegment,
+    WhisperState, WhisperToken,
 };
 
 use super::alignment::{self, Alignment};
@@ -61,17 +64,17 @@ pub struct WhisperConfig {
 
 /// What the callbacks of a running inference share with it. Its address must not change: see `Whisper`.
 struct Hooks {
-    cancel: AtomicPtrCancel,
+    /// The switch of the recognition that runs.
+    cancel: Mutex<Cancel>,
     phase: AtomicU8,
     encodes: AtomicI32,
     progress: AtomicI32,
+    /// Every timestamp that a decoder has written in this window, in centiseconds.
+    timestamps: Mutex<BTreeSet<i64>>,
     first_timestamp: i32,
     aligned: bool,
     cancelled: AtomicBool,
 }
-
-/// The cancel switch of the recognition that runs.
-type AtomicPtrCancel = std::sync::Mutex<Cancel>;
 
 /// A backend graph may be stopped in the encoder and in the first decoder graph only: whisper.cpp asserts
 /// that the alignment's graph succeeds, which runs behind the others.
@@ -106,10 +109,11 @@ impl Whisper {
         let context = open(config, &shape)?;
         report(80);
         let hooks = Box::new(Hooks {
-            cancel: AtomicPtrCancel::default(),
+            cancel: Mutex::default(),
             phase: AtomicU8::new(MUST_RUN),
             encodes: AtomicI32::new(0),
             progress: AtomicI32::new(0),
+            timestamps: Mutex::default(),
             first_timestamp: context.token_beg(),
             aligned: alignment.is_known(),
             cancelled: AtomicBool::new(false),
@@ -129,6 +133,7 @@ impl Whisper {
                 config.model.display()
             ))
         })?;
+        heap::give_back(); // what reading the file left behind
         report(100);
         // whisper.cpp would try to detect a language in an English-only model, too.
         let language = config
@@ -161,42 +166,51 @@ impl Whisper {
         })
     }
 
-    fn hypothesis(&self, state: &WhisperState, given: usize) -> Hypothesis {
+    /// What whisper.cpp left in `state`. It was given `given` centiseconds behind `lead` centiseconds of what
+    /// came before; its times count from the lead's beginning.
+    fn hypothesis(&self, state: &WhisperState, lead: i64, given: i64) -> Hypothesis {
         let eot = self.context.as_ref().map_or(i32::MAX, WhisperContext::token_eot);
-        let segments: Vec<_> = (0..state.full_n_segments())
-            .filter_map(|i| state.get_segment(i))
-            .collect();
-        let last_closed = segments.last().map(|s| s.end_timestamp());
-        let next = continue_at(last_closed, self.hooks.progress.load(Ordering::SeqCst), given);
+        let position = |centiseconds: i64| samples(centiseconds - lead);
+        let token = |t: WhisperToken| {
+            let data = t.token_data();
+            let (start, end) = self.alignment.times(&data);
+            Token {
+                bytes: t.to_bytes().unwrap_or_default().to_vec(),
+                probability: data.p,
+                start: position(start),
+                end: position(end),
+            }
+        };
+        let segment = |segment: WhisperSegment| {
+            let tokens = (0..segment.n_tokens()).filter_map(|i| segment.get_token(i));
+            let start = position(segment.start_timestamp());
+            Segment {
+                start,
+                end: position(segment.end_timestamp()).max(start),
+                tokens: tokens.filter(|t| t.token_id() < eot).map(token).collect(),
+            }
+        };
+        let segments = (0..state.full_n_segments()).filter_map(|i| state.get_segment(i));
+        let progress = self.hooks.progress.load(Ordering::SeqCst);
         Hypothesis {
-            segments: segments
-                .iter()
-                .map(|segment| {
-                    let start = samples(segment.start_timestamp());
-                    let end = samples(segment.end_timestamp()).max(start);
-                    let text = (0..segment.n_tokens())
-                        .filter_map(|i| segment.get_token(i))
-                        .filter(|t| t.token_id() < eot)
-                        .map(|t| {
-                            let data = t.token_data();
-                            let (start, end) = self.alignment.times(&data);
-                            Token {
-                                bytes: t.to_bytes().unwrap_or_default().to_vec(),
-                                probability: data.p,
-                                start: samples(start),
-                                end: samples(end),
-                            }
-                        })
-                        .collect();
-                    Segment {
-                        start,
-                        end,
-                        tokens: text,
-                    }
-                })
-                .collect(),
+            segments: segments.map(segment).collect(),
             language: self.heard.clone(),
-            next,
+            next: samples(continue_at(&self.hooks.timestamps.lock(), progress, given)),
+        }
+    }
+
+    /// Notes the language that was detected, for the windows that follow.
+    fn hear_language(&mut self, state: &WhisperState) {
+        if !self.multilingual {
+            self.heard = Some("en".into());
+            return;
+        }
+        let name = whisper_rs::get_lang_str(state.full_lang_id_from_state());
+        if self.heard.as_deref() != name {
+            self.heard = name.map(Into::into);
+            if self.language.is_none() {
+                self.later.set_language(name);
+            }
         }
     }
 }
@@ -218,29 +232,20 @@ impl Recognizer for Whisper {
             Context::Reset | Context::Carry => self.later.clone(),
         };
         params.set_no_context(window.context != Context::Carry);
-        if self.multilingual && self.language.is_none() && self.heard.is_some() {
-            // Detected once and kept. The id is whisper.cpp's own, so its string is static.
-            let id = state.full_lang_id_from_state();
-            params.set_language(whisper_rs::get_lang_str(id));
-        }
-        *self
-            .hooks
-            .cancel
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner) = cancel.clone();
+        *self.hooks.cancel.lock() = cancel.clone();
+        self.hooks.timestamps.lock().clear();
         self.hooks.cancelled.store(false, Ordering::SeqCst);
         self.hooks.encodes.store(0, Ordering::SeqCst);
         self.hooks.progress.store(0, Ordering::SeqCst);
         self.hooks.phase.store(MAY_STOP, Ordering::SeqCst);
-        let mut padded = Vec::new();
-        let samples = if window.samples.len() < SHORTEST_INPUT {
-            padded.extend_from_slice(&window.samples);
-            padded.resize(SHORTEST_INPUT, 0.0);
-            &padded
-        } else {
-            &window.samples
-        };
-        let result = state.full(params, samples);
+        let lead = window.before.len() / CENTISECOND as usize * CENTISECOND as usize;
+        let mut audio = window.before[window.before.len() - lead..].to_vec();
+        audio.extend_from_slice(&window.samples);
+        audio.resize(audio.len().max(lead + SHORTEST_INPUT), 0.0);
+        let centiseconds = |samples: usize| (samples as u64 / CENTISECOND) as i64;
+        let (lead, given) = (centiseconds(lead), centiseconds(audio.len() - lead));
+        params.set_offset_ms(lead as i32 * 10);
+        let result = state.full(params, &audio);
         self.hooks.phase.store(MUST_RUN, Ordering::SeqCst);
         if let Err(WhisperError::GenericError(-7)) = result {
             // whisper.cpp has freed the state itself (trap 1): freeing it again would crash.
@@ -257,13 +262,8 @@ impl Recognizer for Whisper {
                 "whisper.cpp failed on a window: {error}"
             ))),
             Ok(()) => {
-                if self.multilingual {
-                    let id = state.full_lang_id_from_state();
-                    self.heard = whisper_rs::get_lang_str(id).map(Into::into);
-                } else {
-                    self.heard = Some("en".into());
-                }
-                Ok(self.hypothesis(&state, samples.len()))
+                self.hear_language(&state);
+                Ok(self.hypothesis(&state, lead, given))
             }
         };
         self.state = Some(state);
@@ -279,20 +279,17 @@ impl Drop for Whisper {
     }
 }
 
-/// Where whisper.cpp would go on in a longer recording, in samples. It keeps that number to itself: it is
-/// the last timestamp of the answer, or the end of the window when nothing but one timestamp ends it (no
-/// speech behind it), and all that comes out is `progress`, the same in whole per cent of the input.
-fn continue_at(last_closed: Option<i64>, progress: i32, given: usize) -> u64 {
-    let given_cs = (given as u64 / CENTISECOND) as i64;
-    let percent = |cs: i64| (100 * cs / given_cs.max(1)) as i32;
-    let whole = given_cs.min(WINDOW_CS);
-    let at = match last_closed {
-        Some(closed) if percent(closed) == progress => closed,
-        _ if percent(whole) == progress => whole,
-        // Two different timestamps at the end: the second one, known to a per cent.
-        _ => (i64::from(progress) * given_cs / 100).max(last_closed.unwrap_or(0)),
-    };
-    samples(at.min(whole))
+/// Where whisper.cpp would go on in a longer recording, in centiseconds of the window.
+///
+/// It keeps that number to itself: it is the last timestamp that its best decoder wrote, or the end of the window
+/// when only one timestamp ends the answer (nothing is said behind it) or none was written. What comes out is
+/// `progress`, that number in whole per cent of the `given` centiseconds, and, by the logits callback, all
+/// `timestamps` of all decoders: the last of them with the right per cent is it.
+fn continue_at(timestamps: &BTreeSet<i64>, progress: i32, given: i64) -> i64 {
+    let percent = |cs: i64| (100 * cs / given.max(1)) as i32;
+    let whole = given.min(WINDOW_CS);
+    let written = timestamps.iter().rev().find(|t| percent(**t) == progress);
+    written.copied().unwrap_or(whole).min(whole)
 }
 
 fn samples(centiseconds: i64) -> u64 {
@@ -408,11 +405,7 @@ impl Hooks {
     }
 
     fn stop(&self) -> bool {
-        let stop = self
-            .cancel
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .is_set();
+        let stop = self.cancel.lock().is_set();
         if stop {
             self.cancelled.store(true, Ordering::SeqCst);
         }
@@ -447,14 +440,24 @@ unsafe extern "C" fn note_progress(
 unsafe extern "C" fn filter_logits(
     _: *mut sys::whisper_context,
     _: *mut sys::whisper_state,
-    _: *const sys::whisper_token_data,
-    _: i32,
+    tokens: *const sys::whisper_token_data,
+    n_tokens: i32,
     logits: *mut f32,
     data: *mut c_void,
 ) {
     // SAFETY: as above.
     let hooks = unsafe { Hooks::of(data) };
     hooks.phase.store(MUST_RUN, Ordering::SeqCst);
+    if let Some(last) = n_tokens.checked_sub(1) {
+        // SAFETY: whisper.cpp passes the `n_tokens` tokens that the decoder has written.
+        let id = unsafe { (*tokens.offset(last as isize)).id };
+        if id > hooks.first_timestamp {
+            hooks
+                .timestamps
+                .lock()
+                .insert(2 * i64::from(id - hooks.first_timestamp)); // 20 ms each
+        }
+    }
     if hooks.aligned {
         // The alignment's median filter asserts on 8 encoder frames of 20 ms: no timestamp may claim less.
         for token in hooks.first_timestamp + 1..hooks.first_timestamp + 8 {
@@ -501,21 +504,23 @@ mod tests {
 
     #[test]
     fn the_next_window_begins_where_whisper_would_go_on() {
-        let given = 31 * 16_000; // 3100 cs: a per cent is 31 cs
-        for (last_closed, percent, expected_cs) in [
-            (Some(2860), 92, 2860), // closed at 28.6 s
-            (Some(2860), 96, 3000), // a single timestamp at the end: nothing behind it
-            (None, 96, 3000),       // no timestamp at all
-            (Some(1000), 48, 1488), // the last two timestamps differ
-            (Some(3000), 96, 3000),
+        let given = 3100; // centiseconds: a per cent is 31
+        for (timestamps, percent, expected) in [
+            (&[1000, 2860][..], 92, 2860),       // closed at 28.6 s
+            (&[1000, 2860][..], 96, 3000),       // a single timestamp at the end: nothing behind it
+            (&[][..], 96, 3000),                 // no timestamp at all
+            (&[1000, 1490, 1500][..], 48, 1500), // the last two differ: the later one counts
+            (&[1000, 2860][..], 32, 1000),       // another decoder was better
+            (&[3000][..], 96, 3000),
         ] {
+            let timestamps: BTreeSet<i64> = timestamps.iter().copied().collect();
             assert_eq!(
-                continue_at(last_closed, percent, given),
-                expected_cs * 160,
-                "{last_closed:?} {percent} %"
+                continue_at(&timestamps, percent, given),
+                expected,
+                "{timestamps:?} {percent} %"
             );
         }
-        assert_eq!(continue_at(Some(400), 80, 5 * 16_000), 4 * 16_000, "a short rest");
-        assert_eq!(continue_at(Some(400), 100, 5 * 16_000), 5 * 16_000);
+        assert_eq!(continue_at(&BTreeSet::from([400]), 80, 500), 400, "a short rest");
+        assert_eq!(continue_at(&BTreeSet::from([400]), 100, 500), 500);
     }
 }

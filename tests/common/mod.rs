@@ -45,11 +45,13 @@ pub fn shared(name: &str) -> Option<PathBuf> {
     None
 }
 
-/// The resident set of this process in bytes.
+/// The anonymous resident set of this process in bytes: what it holds itself, without the pages of program files,
+/// which come when code first runs and belong to everybody.
 pub fn resident() -> u64 {
-    let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
-    let pages: u64 = statm.split(' ').nth(1).unwrap().parse().unwrap();
-    pages * 4096
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|l| l.strip_prefix("RssAnon:")).unwrap();
+    let kilobytes: u64 = line.trim().trim_end_matches(" kB").parse().unwrap();
+    kilobytes * 1024
 }
 
 /// Lower-case words without punctuation.
@@ -114,8 +116,10 @@ pub fn try_run(description: &str) -> (Vec<gst::Message>, Option<String>) {
             _ => messages.push(message),
         }
     }
-    pipeline.set_state(gst::State::Null).unwrap();
+    // Going to NULL empties the bus; what the elements say on the way to READY is wanted.
+    let _ = pipeline.set_state(gst::State::Ready); // a pipeline that failed may say so again
     messages.extend(std::iter::from_fn(|| bus.pop()));
+    pipeline.set_state(gst::State::Null).unwrap();
     (messages, error)
 }
 

@@ -15,6 +15,9 @@ const WINDOW: u64 = seconds(30.0);
 /// Audio handed over behind the window. whisper.cpp ends a decode early when a timestamp comes within
 /// 0.1 s of the end of what it was given; with a second more it behaves as inside a longer recording.
 const LOOK_AHEAD: u64 = seconds(1.0);
+/// Audio handed over before the window, so that its first spectrogram frames are those of a longer recording:
+/// without it, whisper.cpp mirrors the window's own beginning, and now and then hears another word.
+const LEAD: u64 = seconds(0.1);
 /// What is shorter than this is not decoded: whisper.cpp's own bound (`delta_min`, 10 frames of 10 ms).
 const SHORTEST: u64 = seconds(0.1);
 /// A pause this long is jumped over instead of being decoded. Shorter ones stay in the window: Whisper
@@ -44,6 +47,9 @@ pub struct Window {
     pub start: u64,
     /// 16 kHz mono, at most 31 s.
     pub samples: Vec<f32>,
+    /// Up to 100 ms of what came before `start`: not to be recognised again, only to be heard. Empty at the
+    /// beginning and behind a jump.
+    pub before: Vec<f32>,
     /// What to do with the text before.
     pub context: Context,
 }
@@ -65,8 +71,10 @@ struct InFlight {
 #[derive(Debug)]
 pub struct Session {
     config: SessionConfig,
+    /// A lead of up to [`LEAD`], then what is not settled yet.
     audio: Vec<f32>,
-    /// Position of `audio[0]`: all before it is settled.
+    lead: usize,
+    /// Position of `audio[lead]`: all before it is settled.
     seek: u64,
     speech: SpeechMap,
     in_flight: Option<InFlight>,
@@ -88,6 +96,7 @@ impl Session {
         Session {
             config,
             audio: Vec::new(),
+            lead: 0,
             seek: start,
             speech: SpeechMap::new(SpeechRule::default(), start),
             in_flight: None,
@@ -102,6 +111,7 @@ impl Session {
     /// out is forgotten. Segment numbers go on.
     pub fn restart(&mut self, start: u64) {
         self.audio.clear();
+        self.lead = 0;
         self.seek = start;
         self.speech.reset(start);
         self.in_flight = None;
@@ -114,7 +124,7 @@ impl Session {
 
     /// How many samples may be pushed now.
     pub fn room(&self) -> usize {
-        (Self::CAPACITY as usize).saturating_sub(self.audio.len())
+        (Self::CAPACITY as usize).saturating_sub(self.unsettled() as usize)
     }
 
     /// Adds samples behind those pushed before.
@@ -139,12 +149,12 @@ impl Session {
 
     /// The first sample that has not been pushed yet.
     pub fn end(&self) -> u64 {
-        self.seek + self.audio.len() as u64
+        self.seek + self.unsettled()
     }
 
     /// True when all that was pushed is settled and no more can come.
     pub fn is_done(&self) -> bool {
-        self.finished && self.audio.is_empty() && self.in_flight.is_none()
+        self.finished && self.unsettled() == 0 && self.in_flight.is_none()
     }
 
     /// The next window, if one is due. Its hypothesis must be given to [`Session::accept`] before the next.
@@ -153,7 +163,7 @@ impl Session {
             return None;
         }
         let cut = self.skip_silence()?;
-        let available = self.audio.len() as u64;
+        let available = self.unsettled();
         let length = match cut {
             Some(cut) => (cut - self.seek).min(WINDOW + LOOK_AHEAD),
             None if self.finished || available >= WINDOW + LOOK_AHEAD => available.min(WINDOW + LOOK_AHEAD),
@@ -175,7 +185,8 @@ impl Session {
         });
         Some(Window {
             start: self.seek,
-            samples: self.audio[..length as usize].to_vec(),
+            samples: self.audio[self.lead..self.lead + length as usize].to_vec(),
+            before: self.audio[..self.lead].to_vec(),
             context,
         })
     }
@@ -192,9 +203,12 @@ impl Session {
             .flat_map(|s| self.words(s, window, hypothesis.language.as_ref()));
         let words: Vec<Word> = words.collect();
         let length = window.end - window.start;
-        let next = match hypothesis.next {
-            0 => length, // a model that closes nothing must not hold the stream
-            next => next.min(WINDOW).min(length),
+        let whole = length.min(WINDOW);
+        // A model that closes nothing must not hold the stream.
+        let next = if hypothesis.next == 0 {
+            whole
+        } else {
+            hypothesis.next.min(whole)
         };
         // As whisper.cpp does at the end of a recording: what is too short to decode is skipped.
         let next = if length < WINDOW && length - next < SHORTEST {
@@ -215,7 +229,7 @@ impl Session {
     /// window must end at `cut`, since a long silence follows.
     fn skip_silence(&mut self) -> Option<Option<u64>> {
         if !self.config.gate {
-            return (!self.audio.is_empty()).then_some(None);
+            return (self.unsettled() > 0).then_some(None);
         }
         match self.speech.next_speech_at_or_after(self.seek) {
             Answer::Speech { start, .. } if start > self.seek + LONG_SILENCE => self.advance(start - PADDING),
@@ -270,11 +284,21 @@ impl Session {
         words
     }
 
+    fn unsettled(&self) -> u64 {
+        (self.audio.len() - self.lead) as u64
+    }
+
     fn advance(&mut self, to: u64) {
-        let n = ((to.saturating_sub(self.seek)) as usize).min(self.audio.len());
-        self.audio.drain(..n);
-        self.seek += n as u64;
+        let n = to.saturating_sub(self.seek).min(self.unsettled());
+        self.seek += n;
+        let settled = self.lead + n as usize;
+        self.lead = settled.min(LEAD as usize);
+        self.audio.drain(..settled - self.lead);
         // Words of the next window may reach back to the padding.
         self.speech.forget_before(self.seek.saturating_sub(2 * PADDING));
     }
 }
+
+#[cfg(test)]
+#[path = "session_tests.rs"]
+mod tests;
