@@ -163,8 +163,9 @@ fn subtitles_go_into_an_mp4_video() {
     let recording = root().join("models/recordings/conversation.flac");
     place.launch(&format!(
         "mp4mux name=mux ! filesink location=talk.mp4 \
-         videotestsrc num-buffers=120 ! video/x-raw,width=64,height=64,framerate=2/1 ! avenc_mpeg4 ! mux. \
-         filesrc location={} ! decodebin ! audioconvert ! avenc_aac bitrate=96000 ! mux.",
+         videotestsrc num-buffers=120 ! video/x-raw,format=I420,width=320,height=192,framerate=2/1 ! \
+         openh264enc ! h264parse ! queue ! mux.video_0 \
+         filesrc location={} ! decodebin ! audioconvert ! avenc_aac ! aacparse ! queue ! mux.audio_0",
         recording.display()
     ));
     place.recipe("02-subtitles-into-a-video.sh", &["talk.mp4"]);

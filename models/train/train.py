@@ -25,7 +25,7 @@ from losses import loss
 from network import Whisper
 from windows import IGNORED, Batches
 
-WARM_UP = 60  # steps
+WARM_UP = 40  # steps
 WEIGHT_DECAY = 0.02
 LARGEST_GRADIENT = 1.0
 AVERAGED_STEPS = 100  # span of the moving average of the weights
@@ -215,7 +215,7 @@ def main():
     parser.add_argument("--rate", type=float, default=7e-4)
     parser.add_argument("--final-rate", type=float, default=0.0)
     parser.add_argument(
-        "--prompts", type=float, default=0.35, help="share of windows with earlier text"
+        "--prompts", type=float, default=0.5, help="share of windows with earlier text"
     )
     parser.add_argument("--processes", type=int, default=os.cpu_count())
     parser.add_argument("--seed", type=int, default=1)

@@ -31,7 +31,9 @@ LATEST_START = TIME + 50  # decoders cap the first time at 1.00 s
 CAPPED_SHARE = 0.2
 NO_TIMES_SHARE = 0.2
 CLEAN_SHARE = 0.6  # examples without echo, equaliser or masks
-TIMED_PROMPT_SHARE = 0.75
+TIMED_PROMPT_SHARE = 0.85
+FULL_PROMPT_SHARE = 0.4  # from its third window on, whisper.cpp gives all that it may
+OPEN_PROMPT_SHARE = 0.4  # that end with the start of a sentence that was cut
 
 
 class Answer:
@@ -82,10 +84,7 @@ class Windows:
         offset = int(rng.integers(room + 1)) if rng.random() < 0.8 else 0
         answer = answered(rng, scene.segments, offset, seconds)
         if rng.random() < self.prompts:
-            count = rng.choice(
-                [LONGEST_PROMPT, rng.integers(1, LONGEST_PROMPT), rng.integers(1, 60)]
-            )
-            answer.prompted(prompt(rng, count))
+            answer.prompted(prompt(rng))
         return Example(mel, offset, answer, *framewise(scene.segments, seconds))
 
     def recorded(self, scene, clean):
@@ -193,8 +192,10 @@ def finished(answer):
     return answer
 
 
-def prompt(rng, count):
-    """The last `count` tokens of an earlier transcript, with or without its times."""
+def prompt(rng):
+    """The end of an earlier transcript, with or without its times."""
+    full = rng.random() < FULL_PROMPT_SHARE
+    count = LONGEST_PROMPT if full else rng.integers(1, LONGEST_PROMPT)
     sentences = random.Random(int(rng.integers(1 << 30)))
     timed, tokens, clock = rng.random() < TIMED_PROMPT_SHARE, [], 0
     while len(tokens) < count:
@@ -209,6 +210,8 @@ def prompt(rng, count):
             tokens += [TIME + int(start), *words, TIME + int(clock)]
         else:
             tokens += words
+    if timed and rng.random() < OPEN_PROMPT_SHARE:
+        tokens.append(min(TIME + int(clock) + int(rng.integers(0, 60)), TIME + TIMES - 1))
     return [PREV] + tokens[-count:]
 
 
