@@ -3,6 +3,7 @@
 use whisper_rs::{DtwAhead, DtwMode, DtwModelPreset, DtwParameters, WhisperTokenData};
 
 use super::model_file::ModelShape;
+use crate::speech::transcribe::Segment;
 
 /// Heads of the bundled demo model that look at the word to come: its training teaches them that
 /// (`models/README.md`).
@@ -81,11 +82,31 @@ impl Alignment {
         }
     }
 
-    /// Start and end of a token in whisper.cpp's centiseconds; equal when only the onset is known.
+    /// When a token ends, and when it begins if that is known by itself, in whisper.cpp's centiseconds.
     pub(super) fn times(&self, token: &WhisperTokenData) -> (i64, i64) {
         match self {
             Alignment::Heads { .. } if token.t_dtw >= 0 => (token.t_dtw, token.t_dtw),
             _ => (token.t0, token.t1.max(token.t0)),
+        }
+    }
+
+    /// Completes the times of aligned tokens: each lasts from the end of the one before, or from the segment's
+    /// start, to its own end.
+    ///
+    /// whisper.cpp calls `t_dtw` the time of a token and means its end: OpenAI's `find_alignment` takes the time
+    /// of the first row, `<|notimestamps|>`, as the start of the first token, and whisper.cpp leaves that row out,
+    /// so that every token has the start of the next one.
+    pub(super) fn complete(&self, segments: &mut [Segment]) {
+        if !self.is_known() {
+            return;
+        }
+        let mut from = 0;
+        for segment in segments {
+            from = from.clamp(segment.start, segment.end);
+            for token in &mut segment.tokens {
+                token.end = token.end.clamp(from, segment.end);
+                token.start = std::mem::replace(&mut from, token.end);
+            }
         }
     }
 }
@@ -93,6 +114,7 @@ impl Alignment {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::speech::transcribe::Token;
 
     fn shape(n_vocab: i32, width: i32, encoder: i32, decoder: i32, n_mels: i32) -> ModelShape {
         ModelShape {
@@ -126,5 +148,32 @@ mod tests {
             };
             assert_eq!(found, heads, "{shape}");
         }
+    }
+
+    #[test]
+    fn a_token_lasts_from_the_end_of_the_one_before() {
+        let token = |end| Token {
+            bytes: Vec::new(),
+            probability: 1.0,
+            start: end,
+            end,
+        };
+        let segment = |start, end, ends: &[u64]| Segment {
+            start,
+            end,
+            tokens: ends.iter().map(|e| token(*e)).collect(),
+        };
+        let mut segments = [segment(10, 50, &[20, 15, 60]), segment(70, 90, &[80])];
+        let heads = Alignment::Heads {
+            mode: DtwMode::None,
+            count: 1,
+        };
+        heads.complete(&mut segments);
+        let times: Vec<_> = segments
+            .iter()
+            .flat_map(|s| &s.tokens)
+            .map(|t| (t.start, t.end))
+            .collect();
+        assert_eq!(times, [(10, 20), (20, 20), (20, 50), (70, 80)]);
     }
 }

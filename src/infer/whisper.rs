@@ -192,8 +192,10 @@ impl Whisper {
         };
         let segments = (0..state.full_n_segments()).filter_map(|i| state.get_segment(i));
         let progress = self.hooks.progress.load(Ordering::SeqCst);
+        let mut segments: Vec<Segment> = segments.map(segment).collect();
+        self.alignment.complete(&mut segments);
         Hypothesis {
-            segments: segments.map(segment).collect(),
+            segments,
             language: self.heard.clone(),
             next: samples(continue_at(&self.hooks.timestamps.lock(), progress, given)),
         }
