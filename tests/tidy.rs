@@ -307,7 +307,10 @@ fn meson_installs_what_cargo_builds() {
         "meson.build has another version than {version}"
     );
     for program in files("src/bin", &[".rs"]) {
-        let name = program.path.trim_start_matches("src/bin/").trim_end_matches(".rs");
+        let name = program
+            .path
+            .trim_start_matches("src/bin/")
+            .trim_end_matches(".rs");
         assert!(
             meson.contains(&format!("'{name}'")),
             "meson.build does not install {name}"
