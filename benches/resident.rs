@@ -57,7 +57,7 @@ fn one(model: &str, file: &std::path::Path, minutes: usize) {
     common::init();
     let samples = common::decode(file);
     let wanted = minutes * 60 * common::RATE as usize;
-    let heard = common::transcribe_repeated(model, &samples, wanted, "threads=2");
+    let heard = common::transcribe_repeated(model, &samples, wanted, "threads=1");
     assert!(heard > 0, "no word was heard");
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let peak = status.lines().find_map(|l| l.strip_prefix("VmHWM:")).unwrap();
