@@ -1,5 +1,7 @@
 # Shortcuts; `just --list` shows them. Nothing here is needed to build: cargo, meson and scripts/ do the work.
 
+set positional-arguments
+
 # What to do when nothing is said.
 default:
     @just --list
@@ -25,7 +27,7 @@ _forget_whisper:
 
 # Every test.
 test *arguments:
-    scripts/test {{ arguments }}
+    scripts/test "$@"
 
 # What a change has to pass before it is proposed.
 lint:
@@ -39,7 +41,7 @@ deny:
 
 # From a file to captions and its memory.
 demo *arguments:
-    scripts/demo {{ arguments }}
+    scripts/demo "$@"
 
 # All benches, or the one named.
 bench *name:

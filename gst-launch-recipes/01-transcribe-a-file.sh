@@ -5,8 +5,8 @@
 #
 # You will see nothing while it runs, then the first captions, such as
 #
-#   00:00:00.800 --> 00:00:02.040
-#   His favorite color is white.
+#   00:00:01.000 --> 00:00:03.020
+#   Sarah will call Thomas on Sunday.
 #
 # For other formats put these behind scribecaptions:
 #   ! text/x-raw,format=utf8 ! filesink location=transcript.txt        plain text, a caption a line

@@ -6,9 +6,9 @@
 #
 # You will see, on a machine without a GPU (the amounts are the process's own, in the machine's memory),
 #
-#   [GPU Memory] Before Transcription: Allocated: 0.03GB (0.1%) | 25.9 MiB | host
-#   [GPU Memory] Before Whisper Cleanup: Allocated: 0.07GB (0.3%) | 71.0 MiB | host
-#   [GPU Memory] After Whisper Cleanup: Allocated: 0.03GB (0.1%) | 26.4 MiB | freed 98.9% | good | host
+#   [GPU Memory] Before Transcription: Allocated: 0.01GB (0.0%) | 6.1 MiB | host
+#   [GPU Memory] Before Whisper Cleanup: Allocated: 0.12GB (0.5%) | 122.5 MiB | host
+#   [GPU Memory] After Whisper Cleanup: Allocated: 0.01GB (0.1%) | 13.0 MiB | freed 100.0% | good | host
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=../scripts/recipe.sh
 source "$(dirname "$0")/../scripts/recipe.sh"

@@ -297,3 +297,23 @@ fn every_recipe_is_shown() {
     }
     assert!(all.len() >= 4, "found only {} recipes", all.len());
 }
+
+#[test]
+fn meson_installs_what_cargo_builds() {
+    let meson = read("meson.build");
+    let version = env!("CARGO_PKG_VERSION");
+    assert!(
+        meson.contains(&format!("version: '{version}'")),
+        "meson.build has another version than {version}"
+    );
+    for program in files("src/bin", &[".rs"]) {
+        let name = program
+            .path
+            .trim_start_matches("src/bin/")
+            .trim_end_matches(".rs");
+        assert!(
+            meson.contains(&format!("'{name}'")),
+            "meson.build does not install {name}"
+        );
+    }
+}
