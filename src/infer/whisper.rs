@@ -69,7 +69,7 @@ struct Hooks {
     phase: AtomicU8,
     encodes: AtomicI32,
     progress: AtomicI32,
-    /// Every timestamp that a decoder has written in this window, in centiseconds.
+    /// Every timestamp that a decoder has written at the last temperature, in centiseconds of the window.
     timestamps: Mutex<BTreeSet<i64>>,
     first_timestamp: i32,
     aligned: bool,
@@ -181,12 +181,13 @@ impl Whisper {
                 end: position(end),
             }
         };
+        let timestamps = self.hooks.timestamps.lock().clone();
         let segment = |segment: WhisperSegment| {
             let tokens = (0..segment.n_tokens()).filter_map(|i| segment.get_token(i));
-            let start = position(segment.start_timestamp());
+            let (start, end) = (segment.start_timestamp(), segment.end_timestamp());
             Segment {
-                start,
-                end: position(segment.end_timestamp()).max(start),
+                start: samples(begin_of(&timestamps, start - lead, end - lead)),
+                end: position(end),
                 tokens: tokens.filter(|t| t.token_id() < eot).map(token).collect(),
             }
         };
@@ -197,7 +198,7 @@ impl Whisper {
         Hypothesis {
             segments,
             language: self.heard.clone(),
-            next: samples(continue_at(&self.hooks.timestamps.lock(), progress, given)),
+            next: samples(continue_at(&timestamps, progress, given)),
         }
     }
 
@@ -292,6 +293,16 @@ fn continue_at(timestamps: &BTreeSet<i64>, progress: i32, given: i64) -> i64 {
     let whole = given.min(WINDOW_CS);
     let written = timestamps.iter().rev().find(|t| percent(**t) == progress);
     written.copied().unwrap_or(whole).min(whole)
+}
+
+/// When a segment begins, in centiseconds. whisper.cpp says `start`, the end of the segment before; the model wrote
+/// the beginning itself, as the next timestamp behind that.
+fn begin_of(timestamps: &BTreeSet<i64>, start: i64, end: i64) -> i64 {
+    timestamps
+        .range(start + 1..end.max(start + 1))
+        .next()
+        .copied()
+        .unwrap_or(start)
 }
 
 fn samples(centiseconds: i64) -> u64 {
@@ -450,6 +461,9 @@ unsafe extern "C" fn filter_logits(
     // SAFETY: as above.
     let hooks = unsafe { Hooks::of(data) };
     hooks.phase.store(MUST_RUN, Ordering::SeqCst);
+    if n_tokens == 0 {
+        hooks.timestamps.lock().clear(); // another temperature
+    }
     if let Some(last) = n_tokens.checked_sub(1) {
         // SAFETY: whisper.cpp passes the `n_tokens` tokens that the decoder has written.
         let id = unsafe { (*tokens.offset(last as isize)).id };
@@ -524,5 +538,14 @@ mod tests {
         }
         assert_eq!(continue_at(&BTreeSet::from([400]), 80, 500), 400, "a short rest");
         assert_eq!(continue_at(&BTreeSet::from([400]), 100, 500), 500);
+    }
+
+    #[test]
+    fn a_segment_begins_where_the_model_said() {
+        let timestamps = BTreeSet::from([100, 300, 402, 567]);
+        assert_eq!(begin_of(&timestamps, 300, 567), 402, "a pause before it");
+        assert_eq!(begin_of(&timestamps, 100, 300), 100, "no pause");
+        assert_eq!(begin_of(&timestamps, 0, 300), 100, "the first");
+        assert_eq!(begin_of(&timestamps, 567, 567), 567);
     }
 }
