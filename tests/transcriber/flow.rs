@@ -184,6 +184,22 @@ fn each_stream_starts_anew_and_its_language_is_announced() {
 }
 
 #[test]
+fn backwards_is_silent() {
+    let clock = Arc::new(Clock::default());
+    let mut h = harness(saying(&clock));
+    h.play();
+    let mut segment = gst::FormattedSegment::<gst::ClockTime>::new();
+    segment.set_rate(-1.0);
+    segment.set_stop(gst::ClockTime::from_seconds(60));
+    h.push_event(gst::event::Segment::new(&segment));
+    for second in (0..40).rev() {
+        h.push(audio(f64::from(second), 1.0)).unwrap();
+    }
+    h.push_event(gst::event::Eos::new());
+    assert_eq!(clock.asked.lock().unwrap().len(), 0);
+}
+
+#[test]
 fn caps_may_come_again() {
     let mut h = harness(saying(&Arc::default()));
     h.play();

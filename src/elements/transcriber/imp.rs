@@ -153,6 +153,9 @@ impl Transcriber {
     fn sink_chain(&self, _pad: &gst::Pad, buffer: gst::Buffer) -> Result<gst::FlowSuccess, gst::FlowError> {
         let running = self.running().ok_or(gst::FlowError::Flushing)?;
         let segment = self.segment.lock().clone();
+        if segment.rate() < 0.0 {
+            return Ok(gst::FlowSuccess::Ok); // speech played backwards is no speech
+        }
         input::push_buffer(&running.stream, &segment, buffer)
     }
 

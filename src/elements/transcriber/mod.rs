@@ -20,6 +20,8 @@
 //! does on a whole file, so the text is the same, while the audio held never exceeds 35 s. Pauses over 3 s are
 //! jumped over, and words that the model makes up in silence are dropped (`silence-gate`).
 //!
+//! Audio that is played backwards gives no words.
+//!
 //! ## Latency
 //!
 //! On a live source: 31 s (the window and its look-ahead) + `latency` (allowance for inference).

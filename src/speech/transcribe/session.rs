@@ -20,6 +20,8 @@ const LOOK_AHEAD: u64 = seconds(1.0);
 const LEAD: u64 = seconds(0.1);
 /// What is shorter than this is not decoded: whisper.cpp's own bound (`delta_min`, 10 frames of 10 ms).
 const SHORTEST: u64 = seconds(0.1);
+/// No word is shorter: a frame of Whisper's encoder, the finest time that it knows.
+const SHORTEST_WORD: u64 = seconds(0.02);
 /// A pause this long is jumped over instead of being decoded. Shorter ones stay in the window: Whisper
 /// was trained on speech with pauses, and cutting at each of them makes words worse (whisper.cpp #2454).
 const LONG_SILENCE: u64 = seconds(3.0);
@@ -274,7 +276,7 @@ impl Session {
         }
         for word in &mut words {
             word.start = word.start.max(self.last_end);
-            word.end = word.end.max(word.start);
+            word.end = word.end.max(word.start + SHORTEST_WORD);
             word.language = language.cloned();
             self.last_end = word.end;
         }

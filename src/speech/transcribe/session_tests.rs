@@ -155,7 +155,11 @@ fn words_do_not_overlap_and_segments_are_numbered() {
     let times: Vec<_> = words.iter().map(|w| (w.start, w.end, w.segment)).collect();
     assert_eq!(
         times,
-        [(S, 2 * S, 0), (2 * S, 2 * S, 1), (3 * S, 3 * S + S / 2, 2)]
+        [
+            (S, 2 * S, 0),
+            (2 * S, 2 * S + SHORTEST_WORD, 1),
+            (3 * S, 3 * S + S / 2, 2)
+        ]
     );
 }
 
