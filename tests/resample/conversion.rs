@@ -1,6 +1,6 @@
 //! Formats, rates, channels: what comes out is what went in, at 16 kHz mono.
 
-use gst::{ClockTime, prelude::*};
+use gst::ClockTime;
 use gst_audio::AudioFormat;
 
 use crate::rig::*;

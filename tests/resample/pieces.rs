@@ -1,6 +1,6 @@
 //! The output does not depend on how the input is cut, and nothing makes the element panic.
 
-use gst::{ClockTime, prelude::*};
+use gst::ClockTime;
 use gst_audio::AudioFormat;
 use proptest::prelude::*;
 

@@ -7,15 +7,13 @@ use std::sync::{Arc, LazyLock};
 use gst::{glib, prelude::*, subclass::prelude::*};
 use parking_lot::Mutex;
 
+use super::lifecycle::Running;
 use super::settings::Settings;
-use super::stream::{Job, Output, Stream};
+use super::stream::{Job, Output};
 use super::{LoaderFactory, input, output};
 use crate::elements::checkpoints::Checkpoints;
 use crate::elements::{speech_audio_caps, word_caps};
-use crate::infer::engine::Engine;
-use crate::infer::recognizer::{LoadError, Loader, RecognizeError};
-use crate::infer::{heap, model_file, whisper::Whisper};
-use crate::memory::{Label, Stage};
+use crate::infer::recognizer::RecognizeError;
 use crate::speech::transcribe::{Session, Window};
 use crate::time::samples_to_time;
 
@@ -26,13 +24,6 @@ pub(super) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
         Some("Speech to timed words"),
     )
 });
-
-/// What exists from READY→PAUSED to PAUSED→READY.
-struct Running {
-    stream: Stream,
-    engine: Engine,
-    language: Mutex<Option<Arc<str>>>,
-}
 
 #[derive(glib::Properties)]
 #[properties(wrapper_type = super::Transcriber)]
@@ -76,9 +67,9 @@ pub struct Transcriber {
     #[property(name = "memory-log", get, set, type = Option<String>, member = memory_log, nick = "Memory log",
         blurb = "File to which memory checkpoints are appended as JSON lines", mutable_ready)]
     settings: std::sync::Mutex<Settings>, // the derive knows no other mutex
-    factory: Mutex<Option<LoaderFactory>>,
-    running: Mutex<Option<Arc<Running>>>,
-    checkpoints: Mutex<Option<Arc<Checkpoints>>>,
+    pub(super) factory: Mutex<Option<LoaderFactory>>,
+    pub(super) running: Mutex<Option<Arc<Running>>>,
+    pub(super) checkpoints: Mutex<Option<Arc<Checkpoints>>>,
     segment: Mutex<gst::FormattedSegment<gst::ClockTime>>,
     sinkpad: gst::Pad,
     srcpad: gst::Pad,
@@ -139,7 +130,7 @@ impl Transcriber {
         *self.factory.lock() = Some(factory);
     }
 
-    fn settings(&self) -> Settings {
+    pub(super) fn settings(&self) -> Settings {
         self.settings
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
@@ -323,113 +314,6 @@ impl Transcriber {
         if let (true, Some(code)) = (changed, heard) {
             output::language(&self.srcpad, &code);
         }
-    }
-
-    /// What can be checked without loading anything.
-    fn prepare(&self) -> Result<(), gst::StateChangeError> {
-        let settings = self.settings();
-        if self.factory.lock().is_some() || settings.model_path.is_none() {
-            return Ok(());
-        }
-        let config = settings.config().map_err(|text| self.refuse_settings(&text))?;
-        model_file::check(&config.whisper.model)
-            .map(drop)
-            .map_err(|e| self.refuse(&e))
-    }
-
-    /// Takes the model.
-    fn load(&self) -> Result<(), gst::StateChangeError> {
-        let settings = self.settings();
-        let checkpoints = Arc::new(Checkpoints::new(
-            &*self.obj(),
-            settings.memory_log.as_ref().map(Into::into),
-        ));
-        checkpoints.begin_cycle();
-        *self.checkpoints.lock() = Some(checkpoints.clone());
-        checkpoints.write(Label::BeforeTranscription);
-        let factory = self.factory.lock().clone();
-        let (session, loader) = match factory {
-            Some(factory) => (settings.session(), factory()),
-            None => {
-                let config = settings.config().map_err(|text| self.refuse_settings(&text))?;
-                let whisper = config.whisper;
-                let loader: Loader = Box::new(move |report| Ok(Box::new(Whisper::load(&whisper, report)?)));
-                (config.session, loader)
-            }
-        };
-        self.progress(gst::ProgressType::Start, "Loading the model");
-        let engine = Engine::start("scribe-whisper", loader, |percent| {
-            self.progress(
-                gst::ProgressType::Continue,
-                &format!("Loading the model: {percent} %"),
-            );
-        });
-        let engine = engine.map_err(|e| self.refuse(&e))?;
-        checkpoints.taken(Stage::Transcription);
-        self.progress(gst::ProgressType::Complete, "The model is loaded");
-        let running = Running {
-            stream: Stream::new(session),
-            engine,
-            language: Mutex::default(),
-        };
-        *self.running.lock() = Some(Arc::new(running));
-        Ok(())
-    }
-
-    /// Gives everything back, however far `load` came.
-    fn release(&self) {
-        let checkpoints = self.checkpoints.lock().take();
-        let running = self.running.lock().take();
-        let write = |label| checkpoints.iter().for_each(|c| c.write(label));
-        write(Label::BeforeWhisperCleanup);
-        drop(running);
-        heap::give_back();
-        write(Label::AfterWhisperCleanup);
-        write(Label::AfterTranscription);
-    }
-
-    fn progress(&self, kind: gst::ProgressType, text: &str) {
-        let obj = self.obj();
-        let _ = obj.post_message(
-            gst::message::Progress::builder(kind, "load", text)
-                .src(&*obj)
-                .build(),
-        );
-    }
-
-    fn refuse(&self, error: &LoadError) -> gst::StateChangeError {
-        self.progress(gst::ProgressType::Error, &error.to_string());
-        match error {
-            LoadError::NotFound(text) => {
-                gst::element_imp_error!(self, gst::ResourceError::NotFound, ("{text}"))
-            }
-            LoadError::WrongFile(text) => {
-                gst::element_imp_error!(self, gst::ResourceError::OpenRead, ("{text}"))
-            }
-            LoadError::NoMemory(text) => {
-                gst::element_imp_error!(self, gst::ResourceError::NoSpaceLeft, ("{text}"))
-            }
-            LoadError::Failed(text) => gst::element_imp_error!(self, gst::ResourceError::Failed, ("{text}")),
-        }
-        gst::StateChangeError
-    }
-
-    fn refuse_settings(&self, text: &str) -> gst::StateChangeError {
-        gst::element_imp_error!(self, gst::ResourceError::Settings, ("{text}"));
-        gst::StateChangeError
-    }
-}
-
-impl Running {
-    fn go(&self) {
-        self.engine.cancel().clear();
-        self.stream.run();
-    }
-
-    /// Ends every wait and the inference that runs.
-    fn stop(&self) {
-        self.stream.flush();
-        self.engine.cancel().set();
     }
 }
 

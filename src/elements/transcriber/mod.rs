@@ -36,6 +36,7 @@
 
 mod imp;
 mod input;
+mod lifecycle;
 mod output;
 mod settings;
 mod stream;

@@ -1,0 +1,125 @@
+//! The settings of a transcription, as whisper.cpp takes them.
+
+#![allow(unsafe_code)] // the parameters carry callbacks
+
+use std::path::PathBuf;
+
+use whisper_rs::{FullParams, SamplingStrategy, WhisperContextParameters};
+
+use super::hooks::Hooks;
+use crate::infer::alignment;
+use crate::infer::model_file::ModelShape;
+use crate::infer::recognizer::LoadError;
+
+/// How to transcribe. The names and defaults of whisper.cpp's `whisper_full_params`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WhisperConfig {
+    /// The ggml model file.
+    pub model: PathBuf,
+    /// Language as whisper.cpp knows it ("en"), or `None` to detect it once.
+    pub language: Option<String>,
+    /// Translate into English.
+    pub translate: bool,
+    /// Text that the stream is said to follow; steers spelling and style.
+    pub initial_prompt: Option<String>,
+    /// 1: greedy; more: beam search of that width.
+    pub beam_size: i32,
+    /// Candidates when sampling at a temperature above 0.
+    pub best_of: i32,
+    /// First temperature.
+    pub temperature: f32,
+    /// Step of the fallback; 0 turns it off.
+    pub temperature_increment: f32,
+    /// A decode with less entropy is a repetition loop, and failed.
+    pub entropy_threshold: f32,
+    /// A decode with a lower mean log probability failed.
+    pub logprob_threshold: f32,
+    /// With a higher no-speech probability (and a failed decode) a window is silence.
+    pub no_speech_threshold: f32,
+    /// Tokens of earlier text that a window is given; 0: none.
+    pub max_context: i32,
+    /// Never write what is no speech, such as "(music)".
+    pub suppress_non_speech: bool,
+    /// CPU threads.
+    pub threads: i32,
+}
+
+/// Whether a model of this shape can do what is asked for.
+pub(super) fn check_language(config: &WhisperConfig, shape: &ModelShape) -> Result<(), LoadError> {
+    let model = config.model.display();
+    let language = config.language.as_deref().unwrap_or("en");
+    if whisper_rs::get_lang_id(language).is_none() {
+        return Err(LoadError::WrongFile(format!(
+            "Whisper knows no language {language:?}. Set language-code to a BCP-47 code such as \"en-US\" or \"de\", \
+             or to \"auto\""
+        )));
+    }
+    if !shape.is_multilingual() && (language != "en" || config.translate) {
+        return Err(LoadError::WrongFile(format!(
+            "the model {model} knows English only, but {} is asked for. Use a multilingual model (without .en in \
+             its name)",
+            if config.translate {
+                "a translation".to_owned()
+            } else {
+                format!("language-code={language}")
+            }
+        )));
+    }
+    Ok(())
+}
+
+/// How a model of this shape is opened: a direct call with these does the same work.
+pub fn context_parameters(shape: &ModelShape) -> WhisperContextParameters<'static> {
+    let mut parameters = WhisperContextParameters::new();
+    // On a CPU flash attention costs time in this version, and alignment cannot work with it.
+    parameters
+        .use_gpu(false)
+        .flash_attn(false)
+        .dtw_parameters(alignment::of(shape).parameters());
+    parameters
+}
+
+/// The parameters of a window's call. `hooks` must not move, and must outlive them.
+pub(super) fn parameters(config: &WhisperConfig, hooks: &Hooks) -> FullParams<'static, 'static> {
+    let mut p = FullParams::new(match config.beam_size {
+        ..=1 => SamplingStrategy::Greedy {
+            best_of: config.best_of,
+        },
+        beam_size => SamplingStrategy::BeamSearch {
+            beam_size,
+            patience: -1.0,
+        },
+    });
+    p.set_print_progress(false);
+    p.set_print_realtime(false);
+    p.set_print_timestamps(false);
+    p.set_print_special(false);
+    p.set_n_threads(config.threads);
+    p.set_translate(config.translate);
+    // Leaked once for each load, by whisper-rs's interface: a few bytes, freed by nobody.
+    p.set_language(Some(language_name(config.language.as_deref())));
+    if let Some(prompt) = &config.initial_prompt {
+        p.set_initial_prompt(prompt);
+    }
+    p.set_n_max_text_ctx(config.max_context);
+    p.set_temperature(config.temperature);
+    p.set_temperature_inc(config.temperature_increment);
+    p.set_entropy_thold(config.entropy_threshold);
+    p.set_logprob_thold(config.logprob_threshold);
+    p.set_no_speech_thold(config.no_speech_threshold);
+    p.set_suppress_nst(config.suppress_non_speech);
+    p.set_token_timestamps(true);
+    // 1.0, the default, would move speech that begins later in the window to its first second.
+    p.set_max_initial_ts(0.0);
+    // SAFETY: the hooks are boxed in `Whisper`, which holds the parameters, too.
+    unsafe { hooks.attach(&mut p) };
+    p
+}
+
+/// whisper.cpp's own static name of a language, so that nothing is borrowed.
+fn language_name(language: Option<&str>) -> &'static str {
+    language
+        .and_then(whisper_rs::get_lang_id)
+        .and_then(whisper_rs::get_lang_str)
+        .unwrap_or("auto")
+}
