@@ -3,8 +3,9 @@
     python3 evaluate.py MODEL.bin BANK [--windows 4] [--threads 2] [--recording AUDIO TRANSCRIPT]
 
 BANK is a folder with the splits `seen` and `unseen` of bank.py.  For each voice this counts word
-errors in 30 s windows of reserved sentences; then for conversations of two voices, 30 s and
-3 minutes long, the latter also with the earlier text as prompt; then in sounds without words.
+errors in 30 s windows of reserved sentences; then for conversations of two voices, 30 s (also with
+sentences that come again at once) and 3 minutes long, the latter also with the earlier text as
+prompt; first of all in sounds without words.
 A recording's transcript is a .txt (as of the bundled recordings) or a .json list of {"word": ...}.
 """
 
@@ -28,6 +29,7 @@ LEAD = 0.3
 LEVEL = 0.4
 NOISE_LEVELS = (-20, -40, -60)  # dB
 WINDOW, LONG = 30, 180  # seconds
+REMEMBERED = 15  # about as many sentences as a window holds
 FAR = 3.0  # seconds: times further apart are of different sentences
 
 
@@ -99,18 +101,27 @@ def distance(said, heard):
     return row[-1]
 
 
-def talk(rng, bank, voices, seconds):
-    """People taking turns without long pauses: samples and sentences (start, end, text)."""
+def talk(rng, bank, voices, seconds, remembered=REMEMBERED):
+    """People taking turns without long pauses: samples and sentences (start, end, text).
+
+    None of the last `remembered` sentences is said again.
+    """
     samples, sentences, clock = np.zeros(seconds * RATE, np.float32), [], LEAD
+    fewest = min(len(bank.of_voice[voice]) for voice in voices)
+    said = collections.deque(maxlen=min(remembered, fewest // 3))
     while True:
         voice = voices[len(sentences) // 2 % len(voices)]
         utterance = bank.utterance(rng, voice)
+        text = " ".join(word.text for word in utterance.words)
+        if text in said:
+            continue
+        said.append(text)
         end = clock + len(utterance.samples) / RATE
         if end > seconds - LEAD:
             return samples, sentences
         first = int(clock * RATE)
         samples[first : first + len(utterance.samples)] += LEVEL * utterance.samples
-        sentences.append((clock, end, " ".join(word.text for word in utterance.words)))
+        sentences.append((clock, end, text))
         clock = end + rng.uniform(*PAUSES)
 
 
@@ -170,43 +181,64 @@ def transcript(path):
     return " ".join(line.split(": ", 1)[1] for line in text.splitlines())
 
 
+def report_recording(path, truth, listeners, show):
+    """One recording, with and without prompts."""
+    for name, listener in listeners.items():
+        heard = listener.hear(recording(path))
+        score = Score()
+        score.add([(0, 0, transcript(truth))], heard)
+        print(f"{Path(path).stem}, {name}: {score}", flush=True)
+        if show:
+            print(*heard, sep="\n")
+
+
+def report_voices(split, bank, listener, windows, rng):
+    """Each natural and each unseen voice alone, and all voices of an engine together."""
+    totals = collections.defaultdict(Score)
+    for voice in bank.of_voice:
+        engine = voice.split()[0]
+        for _ in range(windows):
+            samples, sentences = talk(rng, bank, [voice], WINDOW)
+            heard = listener.hear(samples)
+            totals["all " + engine].add(sentences, heard)
+            if engine != "espeak" or split == "unseen":
+                totals[voice].add(sentences, heard)
+    for voice, score in totals.items():
+        print(f"{split} {voice}: {score}", flush=True)
+
+
+def report_talks(split, bank, listeners, windows, rng):
+    """Two voices in turns, in short and long talks."""
+
+    def talks(count, seconds, **options):
+        return [talk(rng, bank, two_voices(rng, bank), seconds, **options) for _ in range(count)]
+
+    without = listeners["no prompts"]
+    short = talks(5 * windows, WINDOW)
+    print(f"{split}, two voices, {WINDOW} s: {measure(without, short)}", flush=True)
+    again = talks(5 * windows, WINDOW, remembered=0)
+    print(f"{split}, two voices, {WINDOW} s, repeated: {measure(without, again)}", flush=True)
+    long = talks(windows, LONG)
+    for name, listener in listeners.items():
+        print(f"{split}, two voices, {LONG} s, {name}: {measure(listener, long)}", flush=True)
+
+
 def report(options):
     """Print everything, a line each."""
-    alone, prompted = (Listener(options.model, options.threads, prompt) for prompt in (False, True))
+    listeners = {
+        name: Listener(options.model, options.threads, prompt)
+        for name, prompt in (("no prompts", False), ("prompts", True))
+    }
     for path, truth in options.recording:
-        for name, listener in (("", alone), (", with prompts", prompted)):
-            heard = listener.hear(recording(path))
-            score = Score()
-            score.add([(0, 0, transcript(truth))], heard)
-            print(f"{Path(path).stem}{name}: {score}", flush=True)
-            if options.show:
-                print(*heard, sep="\n")
+        report_recording(path, truth, listeners, options.show)
     rng = np.random.default_rng(SEED)
+    for name, sound in sounds_without_words(rng, Bank(options.bank, "seen")):
+        heard = " ".join(text for _, _, text in listeners["no prompts"].hear(sound))
+        print(f"{name}: {heard or 'nothing'}", flush=True)
     for split in ("seen", "unseen"):
         bank = Bank(options.bank, split, is_new if options.new else bool)
-        totals = collections.defaultdict(Score)
-        for voice in bank.of_voice:
-            engine = voice.split()[0]
-            for samples, sentences in (
-                talk(rng, bank, [voice], WINDOW) for _ in range(options.windows)
-            ):
-                heard = alone.hear(samples)
-                for key in ([voice] if engine != "espeak" or split == "unseen" else []) + [
-                    "all " + engine
-                ]:
-                    totals[key].add(sentences, heard)
-        for voice, score in totals.items():
-            print(f"{split} {voice}: {score}", flush=True)
-        talks = [talk(rng, bank, two_voices(rng, bank), WINDOW) for _ in range(5 * options.windows)]
-        print(f"{split}, two voices, {WINDOW} s: {measure(alone, talks)}", flush=True)
-        talks = [talk(rng, bank, two_voices(rng, bank), LONG) for _ in range(options.windows)]
-        print(f"{split}, two voices, {LONG} s: {measure(alone, talks)}", flush=True)
-        print(
-            f"{split}, two voices, {LONG} s, with prompts: {measure(prompted, talks)}", flush=True
-        )
-    for name, sound in sounds_without_words(rng, bank):
-        heard = " ".join(text for _, _, text in alone.hear(sound))
-        print(f"{name}: {heard or 'nothing'}", flush=True)
+        report_voices(split, bank, listeners["no prompts"], options.windows, rng)
+        report_talks(split, bank, listeners, options.windows, rng)
 
 
 if __name__ == "__main__":

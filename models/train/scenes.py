@@ -17,6 +17,9 @@ LONG_PAUSE_SHARE = 0.06
 BEGINS_CUT_SHARE = 0.15
 BEGINS_AT_ONCE_SHARE = 0.77
 STOPS_CUT_SHARE = 0.2
+# Scenes in which sentences come again, and how many do: without them the network loses its place.
+REPEATING_SHARE = 0.25
+REPEATED_SHARE = 0.35
 LOUDNESS_RANGE = 8  # dB between sentences
 HEARD = 0.7  # a cut word counts when this much of it is left
 SHORTEST_PIECE = 0.4
@@ -48,11 +51,16 @@ def compose(rng, bank, seconds):
     voices = [(bank.voice(rng), speed(rng)) for _ in range(rng.choice([1, 2, 2, 3]))]
     pause = rng.choice(PAUSES)
     full = rng.random() < FULL_SHARE
+    repeating, said = rng.random() < REPEATING_SHARE, []
     left = np.inf if full else rng.integers(1, 5)
     segments, clock, skip, stopped = [], *beginning(rng, seconds), False
     while clock < seconds - 0.3 and left > 0 and not stopped:
-        voice, pace = voices[rng.integers(len(voices))]
-        utterance = bank.utterance(rng, voice, pace)
+        if repeating and said and rng.random() < REPEATED_SHARE:
+            utterance = said[rng.integers(len(said))]
+        else:
+            voice, pace = voices[rng.integers(len(voices))]
+            utterance = bank.utterance(rng, voice, pace)
+        said.append(utterance)
         length = len(utterance.samples) / RATE
         skip = min(skip, max(0.1, length - SHORTEST_PIECE))
         last = length
