@@ -5,7 +5,7 @@
 #
 # You will see nothing while it runs, then the first captions, such as
 #
-#   00:00:01.000 --> 00:00:03.020
+#   00:00:00.820 --> 00:00:03.020
 #   Sarah will call Thomas on Sunday.
 #
 # For other formats put these behind scribecaptions:

@@ -6,8 +6,8 @@
 #
 # You will see the first caption, such as
 #
-#   {"text":"Sarah will call Thomas on Sunday.","start":1.0,"end":3.02,"speaker":null,"language":"en",
-#    "words":[{"text":"Sarah","start":1.0,"end":1.24,"confidence":0.965}, ...
+#   {"text":"Sarah will call Thomas on Sunday.","start":0.82,"end":3.02,"speaker":null,"language":"en",
+#    "words":[{"text":"Sarah","start":0.82,"end":1.0,"confidence":0.97}, ...
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=../scripts/recipe.sh
 source "$(dirname "$0")/../scripts/recipe.sh"
