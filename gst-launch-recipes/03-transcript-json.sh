@@ -7,7 +7,7 @@
 # You will see the first caption, such as
 #
 #   {"text":"Sarah will call Thomas on Sunday.","start":0.82,"end":3.02,"speaker":null,"language":"en",
-#    "words":[{"text":"Sarah","start":0.82,"end":1.0,"confidence":0.97}, ...
+#    "words":[{"text":"Sarah","start":0.82,"end":1.02,"confidence":0.978}, ...
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=../scripts/recipe.sh
 source "$(dirname "$0")/../scripts/recipe.sh"
