@@ -55,6 +55,8 @@ impl Transcriber {
         ));
         checkpoints.begin_cycle();
         *self.checkpoints.lock() = Some(checkpoints.clone());
+        // What others freed and glibc kept would be taken first, and the model would look smaller than it is.
+        heap::give_back();
         checkpoints.write(Label::BeforeTranscription);
         let factory = self.factory.lock().clone();
         let (session, loader) = match factory {
