@@ -6,7 +6,7 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::{BufReader, Read, Seek, SeekFrom};
+use std::io::{BufReader, Read, Seek};
 use std::path::Path;
 
 use super::recognizer::LoadError;
@@ -91,7 +91,7 @@ pub fn check(path: &Path) -> Result<ModelShape, LoadError> {
 }
 
 struct Walk<R> {
-    reader: R,
+    reader: BufReader<R>,
     at: u64,
     size: u64,
 }
@@ -251,7 +251,7 @@ impl<R: Read + Seek> Walk<R> {
             return Err(self.short(n, what));
         }
         self.reader
-            .seek_relative_to(self.at + n)
+            .seek_relative(n as i64) // keeps the buffer: most steps are a few bytes
             .map_err(|e| format!("cannot be read: {e}"))?;
         self.at += n;
         Ok(())
@@ -265,15 +265,6 @@ impl<R: Read + Seek> Walk<R> {
         )
     }
 }
-
-/// Seeking in a `BufReader` that keeps its buffer for short ways.
-trait SeekTo: Seek {
-    fn seek_relative_to(&mut self, to: u64) -> std::io::Result<()> {
-        self.seek(SeekFrom::Start(to)).map(drop)
-    }
-}
-
-impl<R: Seek> SeekTo for R {}
 
 /// Bounds far wider than any Whisper model (large-v3: width 1280, 32 layers, 51866 tokens, 128 bands), so
 /// that a damaged number cannot make whisper.cpp allocate without end.
@@ -370,7 +361,7 @@ mod tests {
 
     fn walk(bytes: &[u8]) -> Result<ModelShape, String> {
         Walk {
-            reader: Cursor::new(bytes),
+            reader: BufReader::new(Cursor::new(bytes)),
             at: 0,
             size: bytes.len() as u64,
         }

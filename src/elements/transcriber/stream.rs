@@ -6,8 +6,8 @@ use crate::infer::vad::VoiceDetector;
 use crate::speech::Word;
 use crate::speech::transcribe::{Hypothesis, Session, SessionConfig, Window};
 
-/// The shared part of a running transcriber. Every method returns with the lock released, and none calls a
-/// model or a pad.
+/// The shared part of a running transcriber. Every method returns with the lock released, and none calls the
+/// recognizer or a pad; the voice detector, under a millisecond for a second of audio, runs inside.
 pub(super) struct Stream {
     flow: Mutex<Flow>,
     changed: Condvar,

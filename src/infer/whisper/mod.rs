@@ -75,14 +75,13 @@ impl Whisper {
             ..config.clone()
         };
         let first = parameters::parameters(&config, &hooks);
-        let mut later = parameters::parameters(
+        let later = parameters::parameters(
             &WhisperConfig {
                 initial_prompt: None,
                 ..config.clone()
             },
             &hooks,
         );
-        later.set_no_context(false);
         Ok(Whisper {
             state: Some(state),
             context: Some(context),

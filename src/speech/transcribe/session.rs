@@ -222,11 +222,6 @@ impl Session {
         words
     }
 
-    /// The window that is out brought nothing (its recognition failed): moves behind it.
-    pub fn give_up(&mut self) {
-        self.accept(&Hypothesis::default());
-    }
-
     /// Jumps over a long silence at the seek position. `None`: nothing is due yet. `Some(Some(cut))`: the
     /// window must end at `cut`, since a long silence follows.
     fn skip_silence(&mut self) -> Option<Option<u64>> {
