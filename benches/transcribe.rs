@@ -12,7 +12,8 @@ mod common;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use gstscribe::infer::recognizer::{Cancel, RecognizeError, Recognizer};
+use gstscribe::infer::model::{Cancel, RunError};
+use gstscribe::infer::recognizer::Recognizer;
 use gstscribe::infer::whisper::{Whisper, WhisperConfig};
 use gstscribe::speech::transcribe::{Context, Window};
 
@@ -147,7 +148,7 @@ fn cancels(job: &Job) {
         let result = whisper.recognize(&window, &cancel);
         let end = Instant::now();
         let set = killer.join().unwrap();
-        if result == Err(RecognizeError::Cancelled) {
+        if result == Err(RunError::Cancelled) {
             delays.push(end.saturating_duration_since(set).as_secs_f64() * 1000.0);
         }
     }

@@ -4,29 +4,34 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 
-use super::recognizer::{Cancel, LoadError, Loader, RecognizeError};
-use crate::speech::transcribe::{Hypothesis, Window};
+use super::model::{Cancel, LoadError, Loader, Model, RunError};
 
-type Answer = Result<Hypothesis, RecognizeError>;
+type Answer<M> = Result<<M as Model>::Answer, RunError>;
+/// A request, and where its answer goes.
+type Errand<M> = (<M as Model>::Request, mpsc::Sender<Answer<M>>);
 
 /// A handle to a loaded model.
 #[derive(Debug)]
-pub struct Engine {
-    requests: Option<mpsc::Sender<(Window, mpsc::Sender<Answer>)>>,
+pub struct Engine<M: Model + ?Sized> {
+    requests: Option<mpsc::Sender<Errand<M>>>,
     thread: Option<JoinHandle<()>>,
     cancel: Cancel,
 }
 
-enum Loading {
+enum Loading<F> {
     Progress(i32),
-    Done(Result<(), LoadError>),
+    Done(Result<F, LoadError>),
 }
 
-impl Engine {
+impl<M: Model + ?Sized + 'static> Engine<M> {
     /// Starts the thread `name`, loads the model on it and waits for that, reporting per cent on the way.
-    pub fn start(name: &str, loader: Loader, mut progress: impl FnMut(i32)) -> Result<Engine, LoadError> {
+    pub fn start(
+        name: &str,
+        loader: Loader<M>,
+        mut progress: impl FnMut(i32),
+    ) -> Result<(Engine<M>, M::Facts), LoadError> {
         let cancel = Cancel::default();
-        let (requests, inbox) = mpsc::channel::<(Window, mpsc::Sender<Answer>)>();
+        let (requests, inbox) = mpsc::channel::<Errand<M>>();
         let (news, loading) = mpsc::channel();
         let flag = cancel.clone();
         let thread = std::thread::Builder::new()
@@ -41,7 +46,7 @@ impl Engine {
         loop {
             match loading.recv() {
                 Ok(Loading::Progress(percent)) => progress(percent),
-                Ok(Loading::Done(result)) => return result.map(|()| engine),
+                Ok(Loading::Done(result)) => return result.map(|facts| (engine, facts)),
                 Err(_) => {
                     return Err(LoadError::Failed(
                         "the model's thread panicked while loading; see the log above".into(),
@@ -51,26 +56,26 @@ impl Engine {
         }
     }
 
-    /// The text of `window`. Blocks until it is there or [`Engine::cancel`] is set.
-    pub fn recognize(&self, window: Window) -> Answer {
-        let dead = |_| RecognizeError::Dead("it panicked".into());
+    /// The answer to `request`. Blocks until it is there or [`Engine::cancel`] is set.
+    pub fn ask(&self, request: M::Request) -> Answer<M> {
+        let dead = |_| RunError::Dead("it panicked".into());
         let (answer, result) = mpsc::channel();
         let Some(requests) = &self.requests else {
-            return Err(RecognizeError::Cancelled);
+            return Err(RunError::Cancelled);
         };
         requests
-            .send((window, answer))
-            .map_err(|_| RecognizeError::Dead("it panicked".into()))?;
+            .send((request, answer))
+            .map_err(|_| RunError::Dead("it panicked".into()))?;
         result.recv().map_err(dead)?
     }
 
-    /// The switch that stops recognitions; it may be held by other threads.
+    /// The switch that stops it; it may be held by other threads.
     pub fn cancel(&self) -> Cancel {
         self.cancel.clone()
     }
 }
 
-impl Drop for Engine {
+impl<M: Model + ?Sized> Drop for Engine<M> {
     fn drop(&mut self) {
         self.cancel.set();
         self.requests = None;
@@ -81,30 +86,30 @@ impl Drop for Engine {
     }
 }
 
-fn run(
-    loader: Loader,
-    news: mpsc::Sender<Loading>,
-    inbox: mpsc::Receiver<(Window, mpsc::Sender<Answer>)>,
+fn run<M: Model + ?Sized>(
+    loader: Loader<M>,
+    news: mpsc::Sender<Loading<M::Facts>>,
+    inbox: mpsc::Receiver<Errand<M>>,
     cancel: &Cancel,
 ) {
     // The receiver outlives loading unless the starter is gone, and then nobody wants the news.
     let mut report = |percent| drop(news.send(Loading::Progress(percent)));
-    let mut recognizer = match loader(&mut report) {
-        Ok(recognizer) => recognizer,
+    let mut model = match loader(&mut report) {
+        Ok(model) => model,
         Err(error) => return drop(news.send(Loading::Done(Err(error)))),
     };
-    if news.send(Loading::Done(Ok(()))).is_err() {
+    if news.send(Loading::Done(Ok(model.facts()))).is_err() {
         return;
     }
     drop(news);
-    while let Ok((window, answer)) = inbox.recv() {
+    while let Ok((request, answer)) = inbox.recv() {
         let result = if cancel.is_set() {
-            Err(RecognizeError::Cancelled)
+            Err(RunError::Cancelled)
         } else {
-            match catch_unwind(AssertUnwindSafe(|| recognizer.recognize(&window, cancel))) {
+            match catch_unwind(AssertUnwindSafe(|| model.run(&request, cancel))) {
                 Ok(result) => result,
                 Err(panic) => {
-                    let _ = answer.send(Err(RecognizeError::Dead(panic_text(&panic))));
+                    let _ = answer.send(Err(RunError::Dead(panic_text(&panic))));
                     return;
                 }
             }
@@ -122,22 +127,27 @@ fn panic_text(panic: &Box<dyn std::any::Any + Send>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::infer::recognizer::Recognizer;
-    use crate::speech::transcribe::Context;
 
+    /// Answers 0, panics at 1, and waits for the cancel at anything else.
+    #[derive(Debug)]
     struct Fake;
 
-    impl Recognizer for Fake {
-        fn recognize(&mut self, window: &Window, cancel: &Cancel) -> Answer {
-            match window.start {
-                0 => Ok(Hypothesis {
-                    next: 7,
-                    ..Default::default()
-                }),
+    impl Model for Fake {
+        type Request = u32;
+        type Answer = &'static str;
+        type Facts = &'static str;
+
+        fn facts(&self) -> &'static str {
+            "a fake"
+        }
+
+        fn run(&mut self, request: &u32, cancel: &Cancel) -> Answer<Self> {
+            match request {
+                0 => Ok("nought"),
                 1 => panic!("out of cheese"),
                 _ => loop {
                     if cancel.is_set() {
-                        return Err(RecognizeError::Cancelled);
+                        return Err(RunError::Cancelled);
                     }
                     std::thread::yield_now();
                 },
@@ -145,53 +155,36 @@ mod tests {
         }
     }
 
-    fn window(start: u64) -> Window {
-        Window {
-            start,
-            samples: Vec::new(),
-            before: Vec::new(),
-            context: Context::Start,
-        }
-    }
-
-    fn engine() -> Engine {
-        Engine::start("fake", Box::new(|_| Ok(Box::new(Fake))), |_| {}).unwrap()
+    fn engine() -> Engine<Fake> {
+        let (engine, facts) = Engine::start("fake", Box::new(|_| Ok(Box::new(Fake))), |_| {}).unwrap();
+        assert_eq!(facts, "a fake");
+        engine
     }
 
     #[test]
     fn answers_and_survives_a_cancel() {
         let engine = engine();
-        assert_eq!(engine.recognize(window(0)).unwrap().next, 7);
+        assert_eq!(engine.ask(0).unwrap(), "nought");
         let cancel = engine.cancel();
         let stopper = std::thread::spawn(move || cancel.set());
-        assert_eq!(engine.recognize(window(2)), Err(RecognizeError::Cancelled));
+        assert_eq!(engine.ask(2), Err(RunError::Cancelled));
         stopper.join().unwrap();
-        assert_eq!(
-            engine.recognize(window(0)),
-            Err(RecognizeError::Cancelled),
-            "until it is cleared"
-        );
+        assert_eq!(engine.ask(0), Err(RunError::Cancelled), "until it is cleared");
         engine.cancel().clear();
-        assert!(engine.recognize(window(0)).is_ok());
+        assert!(engine.ask(0).is_ok());
     }
 
     #[test]
     fn a_panic_is_an_error_and_says_what_happened() {
         let engine = engine();
-        assert_eq!(
-            engine.recognize(window(1)),
-            Err(RecognizeError::Dead("out of cheese".into()))
-        );
-        assert!(matches!(
-            engine.recognize(window(0)),
-            Err(RecognizeError::Dead(_))
-        ));
+        assert_eq!(engine.ask(1), Err(RunError::Dead("out of cheese".into())));
+        assert!(matches!(engine.ask(0), Err(RunError::Dead(_))));
     }
 
     #[test]
     fn loading_reports_and_fails() {
         let mut seen = Vec::new();
-        let loader: Loader = Box::new(|report| {
+        let loader: Loader<Fake> = Box::new(|report| {
             report(10);
             report(100);
             Err(LoadError::NotFound("no such file".into()))
@@ -201,7 +194,7 @@ mod tests {
             (error, seen),
             (LoadError::NotFound("no such file".into()), vec![10, 100])
         );
-        let panics: Loader = Box::new(|_| panic!("broken"));
+        let panics: Loader<Fake> = Box::new(|_| panic!("broken"));
         assert!(matches!(
             Engine::start("fake", panics, |_| {}),
             Err(LoadError::Failed(_))

@@ -9,7 +9,7 @@ use std::fs::File;
 use std::io::{BufReader, Read, Seek};
 use std::path::Path;
 
-use super::recognizer::LoadError;
+use super::model::LoadError;
 
 /// "ggml" as a number; its bytes stand in the file as "lmgg" (`GGML_FILE_MAGIC`).
 const MAGIC: u32 = 0x6767_6d6c;
@@ -323,12 +323,13 @@ fn block_of(kind: i32) -> Option<(u64, u64)> {
 }
 
 /// What a file with other first bytes most likely is.
-fn what_is(magic: u32) -> &'static str {
+pub(super) fn what_is(magic: u32) -> &'static str {
     match &magic.to_le_bytes() {
         b"GGUF" => "is a GGUF file, as language models use",
         b"PK\x03\x04" => "is a zip archive, such as a PyTorch checkpoint; convert it first",
         b"ggml" => "has its bytes in the wrong order",
         b"<!DO" | b"<htm" | b"<HTM" => "is a web page: the download brought an error page",
+        b"lmgg" => "is a ggml file, as whisper.cpp takes",
         [0x08, ..] => "looks like an ONNX model",
         b"fLaC" | b"RIFF" | b"OggS" => "is a recording; is model-path swapped with the input?",
         _ => "begins with other bytes",

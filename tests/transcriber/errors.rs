@@ -5,7 +5,8 @@ use std::sync::Arc;
 use crate::common::{self};
 use gst::prelude::*;
 use gstscribe::elements::transcriber::LoaderFactory;
-use gstscribe::infer::recognizer::{Cancel, LoadError, RecognizeError, Recognizer};
+use gstscribe::infer::model::{Cancel, LoadError, RunError};
+use gstscribe::infer::recognizer::Recognizer;
 use gstscribe::speech::transcribe::{Hypothesis, Window};
 
 use crate::rig::*;
@@ -46,9 +47,9 @@ fn a_failed_load_fails_the_state_change_and_may_be_tried_again() {
 struct Failing(bool);
 
 impl Recognizer for Failing {
-    fn recognize(&mut self, _: &Window, _: &Cancel) -> Result<Hypothesis, RecognizeError> {
+    fn recognize(&mut self, _: &Window, _: &Cancel) -> Result<Hypothesis, RunError> {
         assert!(!self.0, "a bug in a recognizer");
-        Err(RecognizeError::Failed("the model said no".into()))
+        Err(RunError::Failed("the model said no".into()))
     }
 }
 

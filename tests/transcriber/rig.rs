@@ -8,7 +8,8 @@ use gst::prelude::*;
 use gst_check::Harness;
 use gstscribe::elements::transcriber::{LoaderFactory, Transcriber};
 use gstscribe::elements::{speech_audio_caps, word};
-use gstscribe::infer::recognizer::{Cancel, Loader, RecognizeError, Recognizer};
+use gstscribe::infer::model::{Cancel, RunError};
+use gstscribe::infer::recognizer::{Loader, Recognizer};
 use gstscribe::speech::transcribe::{Context, Hypothesis, Segment, Token, Window};
 
 /// Says "w7" from 7.2 to 7.6 s, for every second of the stream. Remembers what it was asked.
@@ -28,7 +29,7 @@ impl Drop for Saying {
 }
 
 impl Recognizer for Saying {
-    fn recognize(&mut self, window: &Window, _: &Cancel) -> Result<Hypothesis, RecognizeError> {
+    fn recognize(&mut self, window: &Window, _: &Cancel) -> Result<Hypothesis, RunError> {
         self.0
             .asked
             .lock()
@@ -135,12 +136,12 @@ pub fn numbered(seconds: std::ops::Range<u32>) -> Vec<String> {
 pub struct Blocking(mpsc::Sender<u64>);
 
 impl Recognizer for Blocking {
-    fn recognize(&mut self, window: &Window, cancel: &Cancel) -> Result<Hypothesis, RecognizeError> {
+    fn recognize(&mut self, window: &Window, cancel: &Cancel) -> Result<Hypothesis, RunError> {
         self.0.send(window.start).unwrap();
         while !cancel.is_set() {
             std::thread::yield_now();
         }
-        Err(RecognizeError::Cancelled)
+        Err(RunError::Cancelled)
     }
 }
 

@@ -10,7 +10,7 @@ use super::{
     settings::{Config, DEFAULTS, Settings},
     stream::{Output, Stream},
 };
-use crate::elements::word;
+use crate::elements::{pads, word, word_caps};
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new(
@@ -304,12 +304,7 @@ impl ObjectSubclass for ScribeCaptions {
 impl ObjectImpl for ScribeCaptions {
     fn constructed(&self) {
         self.parent_constructed();
-        let element = self.obj();
-        // Two pads of different names on a new element: adding them cannot fail.
-        element
-            .add_pad(&self.sink)
-            .expect("a new element has no sink pad");
-        element.add_pad(&self.src).expect("a new element has no src pad");
+        pads::add(&*self.obj(), &self.sink, &self.src);
     }
 }
 
@@ -329,16 +324,8 @@ impl ElementImpl for ScribeCaptions {
     }
 
     fn pad_templates() -> &'static [gst::PadTemplate] {
-        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| {
-            let always = |name, direction, caps: &gst::Caps| {
-                // Fails only for a name with a request pattern.
-                gst::PadTemplate::new(name, direction, gst::PadPresence::Always, caps).expect("a plain name")
-            };
-            vec![
-                always("sink", gst::PadDirection::Sink, &crate::elements::word_caps()),
-                always("src", gst::PadDirection::Src, &negotiate::all_caps()),
-            ]
-        });
+        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> =
+            LazyLock::new(|| pads::templates(&word_caps(), &negotiate::all_caps()));
         &TEMPLATES
     }
 

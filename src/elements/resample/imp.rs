@@ -14,7 +14,7 @@ use super::{
     stream::StreamError,
 };
 use crate::{
-    elements::{checkpoints::Checkpoints, no_audio::NoAudioWatch, speech_audio_caps},
+    elements::{checkpoints::Checkpoints, no_audio::NoAudioWatch, pads, speech_audio_caps},
     infer::heap,
     memory::{Label, Stage},
 };
@@ -96,13 +96,7 @@ impl ObjectSubclass for Resample {
 impl ObjectImpl for Resample {
     fn constructed(&self) {
         self.parent_constructed();
-        // Both pads are new and their names differ, so neither can be refused.
-        self.obj()
-            .add_pad(&self.sinkpad)
-            .expect("a new element has no pads");
-        self.obj()
-            .add_pad(&self.srcpad)
-            .expect("a new element has one pad of another name");
+        pads::add(&*self.obj(), &self.sinkpad, &self.srcpad);
     }
 }
 
@@ -132,14 +126,7 @@ impl ElementImpl for Resample {
             };
             let mut sink = raw(gst_audio::AudioLayout::Interleaved);
             sink.merge(raw(gst_audio::AudioLayout::NonInterleaved));
-            let template = |name, direction, caps: &gst::Caps| {
-                gst::PadTemplate::new(name, direction, gst::PadPresence::Always, caps)
-                    .expect("an always pad with caps of its own is valid")
-            };
-            vec![
-                template("sink", gst::PadDirection::Sink, &sink),
-                template("src", gst::PadDirection::Src, &speech_audio_caps()),
-            ]
+            pads::templates(&sink, &speech_audio_caps())
         });
         &TEMPLATES
     }

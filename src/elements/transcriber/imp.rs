@@ -1,4 +1,4 @@
-//! Pads, events, states: everything that decides is in `input`, `stream` and the session behind it.
+//! Properties, queries, states: how audio flows is in `flow`, what is said in the session behind it.
 
 #![allow(missing_docs)] // each property has its blurb
 
@@ -7,14 +7,18 @@ use std::sync::{Arc, LazyLock};
 use gst::{glib, prelude::*, subclass::prelude::*};
 use parking_lot::Mutex;
 
-use super::lifecycle::Running;
+use super::LoaderFactory;
+use super::lifecycle::Whispering;
 use super::settings::Settings;
-use super::stream::{Job, Output};
-use super::{LoaderFactory, input, output};
+use super::work::Transcription;
 use crate::elements::checkpoints::Checkpoints;
-use crate::elements::{speech_audio_caps, word_caps};
-use crate::infer::recognizer::RecognizeError;
-use crate::speech::transcribe::{Session, Window};
+use crate::elements::flow::element::FlowElement;
+use crate::elements::flow::stream::Output;
+use crate::elements::{pads, speech_audio_caps, word, word_caps};
+use crate::infer::model::RunError;
+use crate::infer::recognizer::Recognizer;
+use crate::speech::Word;
+use crate::speech::transcribe::{Hypothesis, Session, Window};
 use crate::time::samples_to_time;
 
 pub(super) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
@@ -68,9 +72,10 @@ pub struct Transcriber {
         blurb = "File to which memory checkpoints are appended as JSON lines", mutable_ready)]
     settings: std::sync::Mutex<Settings>, // the derive knows no other mutex
     pub(super) factory: Mutex<Option<LoaderFactory>>,
-    pub(super) running: Mutex<Option<Arc<Running>>>,
+    pub(super) running: Mutex<Option<Arc<Whispering>>>,
     pub(super) checkpoints: Mutex<Option<Arc<Checkpoints>>>,
-    segment: Mutex<gst::FormattedSegment<gst::ClockTime>>,
+    /// What was last announced downstream.
+    pub(super) language: Mutex<Option<Arc<str>>>,
     sinkpad: gst::Pad,
     srcpad: gst::Pad,
 }
@@ -81,46 +86,15 @@ impl ObjectSubclass for Transcriber {
     type Type = super::Transcriber;
     type ParentType = gst::Element;
 
-    fn with_class(class: &Self::Class) -> Self {
-        let template = |name| class.pad_template(name).expect("made in pad_templates below");
-        let sinkpad = gst::Pad::builder_from_template(&template("sink"))
-            .chain_function(|pad, parent, buffer| {
-                Self::catch_panic_pad_function(
-                    parent,
-                    || Err(gst::FlowError::Error),
-                    |imp| imp.sink_chain(pad, buffer),
-                )
-            })
-            .event_function(|pad, parent, event| {
-                Self::catch_panic_pad_function(parent, || false, |imp| imp.sink_event(pad, event))
-            })
-            .build();
-        let srcpad = gst::Pad::builder_from_template(&template("src"))
-            .query_function(|pad, parent, query| {
-                Self::catch_panic_pad_function(parent, || false, |imp| imp.src_query(pad, query))
-            })
-            .activatemode_function(|pad, parent, _mode, active| {
-                Self::catch_panic_pad_function(
-                    parent,
-                    || {
-                        Err(gst::loggable_error!(
-                            CAT,
-                            "panic while (de)activating the source pad"
-                        ))
-                    },
-                    |imp| imp.src_activate(pad, active),
-                )
-            })
-            .flags(gst::PadFlags::FIXED_CAPS)
-            .build();
+    fn with_class(_: &Self::Class) -> Self {
         Transcriber {
             settings: std::sync::Mutex::default(),
             factory: Mutex::default(),
             running: Mutex::default(),
             checkpoints: Mutex::default(),
-            segment: Mutex::new(gst::FormattedSegment::new()),
-            sinkpad,
-            srcpad,
+            language: Mutex::default(),
+            sinkpad: Self::make_sink(),
+            srcpad: Self::make_source(),
         }
     }
 }
@@ -136,175 +110,66 @@ impl Transcriber {
             .unwrap_or_else(std::sync::PoisonError::into_inner)
             .clone()
     }
+}
 
-    fn running(&self) -> Option<Arc<Running>> {
+impl FlowElement for Transcriber {
+    type Work = Transcription;
+    type Model = dyn Recognizer;
+
+    fn prepare(&self) -> Result<(), gst::StateChangeError> {
+        self.check()
+    }
+
+    fn load(&self) -> Result<(), gst::StateChangeError> {
+        self.take()
+    }
+
+    fn release(&self) {
+        self.give_back();
+    }
+
+    fn running(&self) -> Option<Arc<Whispering>> {
         self.running.lock().clone()
     }
 
-    fn sink_chain(&self, _pad: &gst::Pad, buffer: gst::Buffer) -> Result<gst::FlowSuccess, gst::FlowError> {
-        let running = self.running().ok_or(gst::FlowError::Flushing)?;
-        let segment = self.segment.lock().clone();
-        if segment.rate() < 0.0 {
-            return Ok(gst::FlowSuccess::Ok); // speech played backwards is no speech
-        }
-        input::push_buffer(&running.stream, &segment, buffer)
+    fn source(&self) -> &gst::Pad {
+        &self.srcpad
     }
 
-    fn sink_event(&self, pad: &gst::Pad, event: gst::Event) -> bool {
-        use gst::EventView;
-        gst::log!(CAT, obj = pad, "{event:?}");
-        let Some(running) = self.running() else {
-            return gst::Pad::event_default(pad, Some(&*self.obj()), event);
-        };
-        match event.view() {
-            EventView::FlushStart(_) => {
-                running.stop();
-                let passed = self.srcpad.push_event(event);
-                // Waits for the task, which the cancel above and the flush downstream have let go.
-                let _ = self.srcpad.pause_task();
-                passed
-            }
-            EventView::FlushStop(_) => {
-                let passed = self.srcpad.push_event(event);
-                running.go();
-                self.start_task(&running) && passed
-            }
-            EventView::Caps(caps) => {
-                gst::debug!(CAT, imp = self, "input is {}", caps.caps());
-                self.srcpad.push_event(
-                    gst::event::Caps::builder(&word_caps())
-                        .seqnum(event.seqnum())
-                        .build(),
-                )
-            }
-            EventView::Segment(segment) => match segment.segment().downcast_ref::<gst::ClockTime>() {
-                Some(segment) => {
-                    let _ = running.stream.drain(); // an error has been noted and ends the stream by itself
-                    *self.segment.lock() = segment.clone();
-                    self.srcpad.push_event(event)
-                }
-                None => {
-                    gst::element_imp_error!(
-                        self,
-                        gst::StreamError::Format,
-                        (
-                            "expected a segment in TIME format, got {:?}. Put a parser or decoder in front",
-                            segment.segment().format()
-                        )
-                    );
-                    false
-                }
-            },
-            EventView::Gap(gap) => {
-                let (start, duration) = gap.get();
-                input::push_gap(&running.stream, start, duration).is_ok()
-            }
-            EventView::StreamStart(_) => {
-                let _ = running.stream.drain();
-                running.stream.begin_stream();
-                *running.language.lock() = None;
-                self.srcpad.push_event(event)
-            }
-            EventView::Eos(_) => {
-                let drained = running.stream.drain();
-                gst::debug!(CAT, imp = self, "drained at EOS: {drained:?}");
-                self.srcpad.push_event(event)
-            }
-            _ => gst::Pad::event_default(pad, Some(&*self.obj()), event),
-        }
-    }
-
-    fn src_query(&self, pad: &gst::Pad, query: &mut gst::QueryRef) -> bool {
+    fn source_query(&self, pad: &gst::Pad, query: &mut gst::QueryRef) -> bool {
         let gst::QueryViewMut::Latency(latency) = query.view_mut() else {
             return gst::Pad::query_default(pad, Some(&*self.obj()), query);
         };
-        let mut upstream = gst::query::Latency::new();
-        if !self.sinkpad.peer_query(&mut upstream) {
-            return false;
-        }
-        let (live, min, max) = upstream.result();
         let own = samples_to_time(Session::LONGEST_WAIT)
             + gst::ClockTime::from_mseconds(u64::from(self.settings().latency));
-        latency.set(live, min + own, max.map(|max| max + own));
-        true
+        self.answer_latency(&self.sinkpad, latency, |_| own)
     }
 
-    fn src_activate(&self, pad: &gst::Pad, active: bool) -> Result<(), gst::LoggableError> {
-        let Some(running) = self.running() else {
-            return Ok(());
-        };
-        if active {
-            running.go();
-            if !self.start_task(&running) {
-                return Err(gst::loggable_error!(CAT, "cannot start the output task"));
-            }
-            return Ok(());
-        }
-        running.stop();
-        pad.stop_task()
-            .map_err(|e| gst::loggable_error!(CAT, "cannot stop the output task: {e}"))
+    fn negotiate(&self, seqnum: gst::Seqnum) -> bool {
+        let caps = gst::event::Caps::builder(&word_caps()).seqnum(seqnum).build();
+        self.srcpad.push_event(caps)
     }
 
-    fn start_task(&self, running: &Arc<Running>) -> bool {
-        let weak = self.obj().downgrade();
-        let running = Arc::downgrade(running);
-        let task = move || {
-            let (Some(element), Some(running)) = (weak.upgrade(), running.upgrade()) else {
-                return;
-            };
-            element.imp().work(&running);
-        };
-        self.srcpad.start_task(task).is_ok()
+    fn begin_stream(&self) {
+        *self.language.lock() = None;
     }
 
-    /// One turn of the output task.
-    fn work(&self, running: &Running) {
-        let said = match running.stream.next_job() {
-            Job::Stop => {
-                let _ = self.srcpad.pause_task();
-                return;
-            }
-            Job::Gap(from, until) => {
-                output::gap(&self.srcpad, from, until);
-                return;
-            }
-            Job::Recognize(window) => self.recognize(running, window),
-        };
-        if let Err(error) = said {
-            gst::debug!(CAT, imp = self, "the output task stops: {error}");
-            running.stream.downstream_said(Err(error));
-        }
-    }
-
-    fn recognize(&self, running: &Running, window: Window) -> Result<gst::FlowSuccess, gst::FlowError> {
-        let start = samples_to_time(window.start);
+    fn ask(&self, running: &Whispering, window: Window) -> Result<Hypothesis, RunError> {
         gst::debug!(
             CAT,
             imp = self,
-            "window at {start}, {} samples, {:?}",
+            "window at {}, {} samples, {:?}",
+            samples_to_time(window.start),
             window.samples.len(),
             window.context
         );
-        match running.engine.recognize(window) {
-            Ok(hypothesis) => {
-                let Some(output) = running.stream.accept(&hypothesis) else {
-                    return Err(gst::FlowError::Flushing);
-                };
-                self.announce_language(running, &output);
-                output::push(&self.srcpad, &output)
-            }
-            Err(RecognizeError::Cancelled) => Err(gst::FlowError::Flushing),
-            Err(error) => {
-                gst::element_imp_error!(self, gst::LibraryError::Failed, ("at {start}: {error}"));
-                Err(gst::FlowError::Error)
-            }
-        }
+        running.engine.ask(window)
     }
 
-    fn announce_language(&self, running: &Running, output: &Output) {
-        let heard = output.words.iter().find_map(|w| w.language.clone());
+    fn announce(&self, output: &Output<Word>) {
+        let heard = output.pieces.iter().find_map(|w| w.language.clone());
         let changed = {
-            let mut known = running.language.lock();
+            let mut known = self.language.lock();
             let changed = heard.is_some() && *known != heard;
             if changed {
                 known.clone_from(&heard);
@@ -312,19 +177,29 @@ impl Transcriber {
             changed
         };
         if let (true, Some(code)) = (changed, heard) {
-            output::language(&self.srcpad, &code);
+            push_language(&self.srcpad, &code);
         }
     }
+
+    fn buffer(&self, _: &Whispering, word: &Word) -> gst::Buffer {
+        word::to_buffer(word)
+    }
+}
+
+/// Tells the language of the text that follows.
+fn push_language(pad: &gst::Pad, code: &str) {
+    let mut tags = gst::TagList::new();
+    // Just made, so there is no second reference to it.
+    let writable = tags.get_mut().expect("a new tag list is writable");
+    writable.add::<gst::tags::LanguageCode>(&code, gst::TagMergeMode::Replace);
+    pad.push_event(gst::event::Tag::new(tags));
 }
 
 #[glib::derived_properties]
 impl ObjectImpl for Transcriber {
     fn constructed(&self) {
         self.parent_constructed();
-        let obj = self.obj();
-        // A new element takes the two pads: it has none yet.
-        obj.add_pad(&self.sinkpad).expect("a new element takes its pads");
-        obj.add_pad(&self.srcpad).expect("a new element takes its pads");
+        pads::add(&*self.obj(), &self.sinkpad, &self.srcpad);
     }
 }
 
@@ -344,16 +219,8 @@ impl ElementImpl for Transcriber {
     }
 
     fn pad_templates() -> &'static [gst::PadTemplate] {
-        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| {
-            let template = |name, direction, caps: gst::Caps| {
-                gst::PadTemplate::new(name, direction, gst::PadPresence::Always, &caps)
-                    .expect("valid names and caps")
-            };
-            vec![
-                template("sink", gst::PadDirection::Sink, speech_audio_caps()),
-                template("src", gst::PadDirection::Src, word_caps()),
-            ]
-        });
+        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> =
+            LazyLock::new(|| pads::templates(&speech_audio_caps(), &word_caps()));
         TEMPLATES.as_ref()
     }
 
@@ -361,32 +228,12 @@ impl ElementImpl for Transcriber {
         &self,
         transition: gst::StateChange,
     ) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
-        match transition {
-            gst::StateChange::NullToReady => self.prepare()?,
-            gst::StateChange::ReadyToPaused => {
-                if let Err(error) = self.load() {
-                    self.release();
-                    return Err(error);
-                }
-            }
-            gst::StateChange::PausedToReady => {
-                if let Some(running) = self.running() {
-                    running.stop();
-                }
-            }
-            _ => {}
-        }
-        let result = self.parent_change_state(transition);
-        let failed_up = transition == gst::StateChange::ReadyToPaused && result.is_err();
-        if transition == gst::StateChange::PausedToReady || failed_up {
-            self.release();
-        }
-        result
+        self.change(transition)
     }
 }
 
 impl Drop for Transcriber {
     fn drop(&mut self) {
-        self.release();
+        self.give_back();
     }
 }

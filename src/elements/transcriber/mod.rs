@@ -35,11 +35,9 @@
 //! Since: 0.1
 
 mod imp;
-mod input;
 mod lifecycle;
-mod output;
 mod settings;
-mod stream;
+mod work;
 
 use std::sync::Arc;
 

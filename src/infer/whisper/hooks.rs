@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use whisper_rs::FullParams;
 use whisper_rs::whisper_rs_sys as sys;
 
-use crate::infer::recognizer::Cancel;
+use crate::infer::model::Cancel;
 
 /// What the callbacks of a running inference share with it. Its address must not change: see `Whisper`.
 pub(super) struct Hooks {

@@ -13,8 +13,9 @@ use whisper_rs::{FullParams, WhisperContext, WhisperError, WhisperSegment, Whisp
 use self::hooks::Hooks;
 pub use self::parameters::{WhisperConfig, context_parameters};
 use super::alignment::{self, Alignment};
+use super::model::{Cancel, LoadError, RunError};
 use super::model_file::{self, ModelShape};
-use super::recognizer::{Cancel, LoadError, RecognizeError, Recognizer};
+use super::recognizer::Recognizer;
 use super::{backend_hook, heap};
 use crate::speech::transcribe::{Context, Hypothesis, Segment, Token, Window};
 use crate::time::SAMPLE_RATE;
@@ -148,9 +149,9 @@ impl Whisper {
 }
 
 impl Recognizer for Whisper {
-    fn recognize(&mut self, window: &Window, cancel: &Cancel) -> Result<Hypothesis, RecognizeError> {
+    fn recognize(&mut self, window: &Window, cancel: &Cancel) -> Result<Hypothesis, RunError> {
         let Some(mut state) = self.state.take() else {
-            return Err(RecognizeError::Failed(
+            return Err(RunError::Failed(
                 "whisper.cpp ran out of memory before and lost its state. Set the element to READY and back to load \
                  the model again, or use a smaller model"
                     .into(),
@@ -177,15 +178,15 @@ impl Recognizer for Whisper {
         if let Err(WhisperError::GenericError(-7)) = result {
             // whisper.cpp has freed the state itself (trap 1): freeing it again would crash.
             std::mem::forget(state);
-            return Err(RecognizeError::Failed(
+            return Err(RunError::Failed(
                 "out of memory: whisper.cpp could not grow its cache for several decoders. Use a smaller model, \
                  beam-size=1 or best-of=1"
                     .into(),
             ));
         }
         let outcome = match result {
-            _ if cancelled => Err(RecognizeError::Cancelled),
-            Err(error) => Err(RecognizeError::Failed(format!(
+            _ if cancelled => Err(RunError::Cancelled),
+            Err(error) => Err(RunError::Failed(format!(
                 "whisper.cpp failed on a window: {error}"
             ))),
             Ok(()) => {

@@ -8,8 +8,8 @@ use whisper_rs::{FullParams, SamplingStrategy, WhisperContextParameters};
 
 use super::hooks::Hooks;
 use crate::infer::alignment;
+use crate::infer::model::LoadError;
 use crate::infer::model_file::ModelShape;
-use crate::infer::recognizer::LoadError;
 
 /// How to transcribe. The names and defaults of whisper.cpp's `whisper_full_params`.
 #[derive(Clone, Debug, PartialEq)]

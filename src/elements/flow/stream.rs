@@ -1,30 +1,64 @@
-//! What the streaming thread and the output task share: the session between them, and when to wait.
+//! What the streaming thread and the output task of an element share: the session between them, and when to wait.
 
 use parking_lot::{Condvar, Mutex};
 
-use crate::infer::vad::VoiceDetector;
-use crate::speech::Word;
-use crate::speech::transcribe::{Hypothesis, Session, SessionConfig, Window};
+/// A session of ring 1 that takes audio, asks a model and makes pieces of output. All positions are samples.
+pub(crate) trait Work {
+    /// What the model is asked.
+    type Request;
+    /// What it says.
+    type Answer;
+    /// What leaves the element: a word, a turn.
+    type Piece: Piece;
 
-/// The shared part of a running transcriber. Every method returns with the lock released, and none calls the
-/// recognizer or a pad; the voice detector, under a millisecond for a second of audio, runs inside.
-pub(super) struct Stream {
-    flow: Mutex<Flow>,
+    /// Forgets all and begins at sample `at`.
+    fn restart(&mut self, at: u64);
+    /// What follows is another stream: nothing before has a bearing on it.
+    fn begin_stream(&mut self) {}
+    /// How many samples may be pushed now.
+    fn room(&self) -> usize;
+    /// Takes at most [`Work::room`] samples.
+    fn push(&mut self, samples: &[f32]);
+    /// Goes on `samples` later, nothing being heard between. `false` when it cannot, and must be drained and
+    /// restarted instead.
+    fn skip(&mut self, samples: u64) -> bool;
+    /// No more input comes until [`Work::restart`].
+    fn finish(&mut self);
+    /// What to ask the model now.
+    fn next_request(&mut self) -> Option<Self::Request>;
+    /// Takes the answer to the last request.
+    fn accept(&mut self, answer: Self::Answer) -> Vec<Self::Piece>;
+    /// No piece that starts before this sample will come.
+    fn settled(&self) -> u64;
+    /// Finished, and nothing is to be asked any more.
+    fn is_done(&self) -> bool;
+}
+
+/// Something with a place in the stream.
+pub(crate) trait Piece {
+    /// First sample.
+    fn start(&self) -> u64;
+    /// First sample after it.
+    fn end(&self) -> u64;
+}
+
+/// The shared part of a running element. Every method returns with the lock released, and none calls the
+/// model or a pad.
+pub(crate) struct Stream<W: Work> {
+    flow: Mutex<Flow<W>>,
     changed: Condvar,
 }
 
-struct Flow {
-    config: SessionConfig,
-    session: Session,
-    detector: VoiceDetector,
+struct Flow<W> {
+    work: W,
     /// The input position that continues what was pushed; `None` behind a segment or flush.
     expected: Option<u64>,
-    /// All output before this sample has been pushed, as words or GAPs.
+    /// All output before this sample has been pushed, as pieces or GAPs.
     covered: u64,
     phase: Phase,
     /// What downstream last said.
     downstream: Result<gst::FlowSuccess, gst::FlowError>,
-    /// A window or its words are on their way, outside of the lock.
+    /// A request or its pieces are on their way, outside of the lock.
     busy: bool,
 }
 
@@ -36,28 +70,28 @@ enum Phase {
 }
 
 /// What the output task must do next.
-pub(super) enum Job {
+pub(crate) enum Job<R> {
     /// Ask the model.
-    Recognize(Window),
-    /// Push a GAP over these samples: nothing was said there.
+    Ask(R),
+    /// Push a GAP over these samples: nothing is there.
     Gap(u64, u64),
     /// Nothing any more until the task is started again.
     Stop,
 }
 
-/// Words of a window, ready to be pushed.
-pub(super) struct Output {
+/// The pieces of an answer, ready to be pushed.
+pub(crate) struct Output<P> {
     /// Where the output pushed before ended.
     pub from: u64,
-    /// The words, in order.
-    pub words: Vec<Word>,
+    /// In order of their starts.
+    pub pieces: Vec<P>,
     /// Where the output ends: GAPs fill what is no word.
     pub until: u64,
 }
 
 /// Where a buffer stands against those before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Join {
+pub(crate) enum Join {
     /// It continues them.
     Continues,
     /// This many samples are missing between: few enough to be silence in the same window.
@@ -72,13 +106,11 @@ const TOLERANCE: u64 = 320;
 /// is 40 ms, `discont-wait` 1 s).
 const FILLED: u64 = 16_000;
 
-impl Stream {
-    pub fn new(config: SessionConfig) -> Self {
+impl<W: Work> Stream<W> {
+    pub fn new(work: W) -> Self {
         Stream {
             flow: Mutex::new(Flow {
-                config,
-                session: Session::new(config, 0),
-                detector: VoiceDetector::new(),
+                work,
                 expected: None,
                 covered: 0,
                 phase: Phase::Flushing,
@@ -93,15 +125,17 @@ impl Stream {
     pub fn run(&self) {
         let mut flow = self.flow.lock();
         flow.phase = Phase::Running;
+        flow.work.restart(0); // what was pushed before a flush is nobody's
+        flow.covered = 0;
         flow.downstream = Ok(gst::FlowSuccess::Ok);
         flow.expected = None;
         flow.busy = false;
     }
 
-    /// What follows is another stream: the text before has no bearing on it. [`Stream::drain`] comes before.
+    /// What follows is another stream. [`Stream::drain`] comes before.
     pub fn begin_stream(&self) {
         let mut flow = self.flow.lock();
-        flow.session = Session::new(flow.config, 0);
+        flow.work.begin_stream();
         flow.expected = None;
     }
 
@@ -129,13 +163,24 @@ impl Stream {
     /// Begins anew at sample `at`; [`Stream::drain`] comes before.
     pub fn restart(&self, at: u64) {
         let mut flow = self.flow.lock();
-        let Flow {
-            session, detector, ..
-        } = &mut *flow;
-        session.restart(at);
-        detector.reset(at, session.speech_map());
+        flow.work.restart(at);
         flow.expected = Some(at);
         flow.covered = at;
+    }
+
+    /// Goes on at sample `at`, later than expected, with nothing heard between. `false` when that is not possible.
+    pub fn skip_to(&self, at: u64) -> Result<bool, gst::FlowError> {
+        let mut flow = self.flow.lock();
+        flow.open()?;
+        let Some(expected) = flow.expected.filter(|&e| e < at) else {
+            return Ok(false);
+        };
+        let skipped = flow.work.skip(at - expected);
+        if skipped {
+            flow.expected = Some(at);
+            self.changed.notify_all();
+        }
+        Ok(skipped)
     }
 
     /// Takes `samples`, waiting while the session is full.
@@ -146,42 +191,28 @@ impl Stream {
             if samples.is_empty() {
                 return flow.downstream;
             }
-            let room = flow.session.room();
+            let room = flow.work.room();
             if room == 0 {
                 self.changed.wait(&mut flow);
                 continue;
             }
             let (now, later) = samples.split_at(room.min(samples.len()));
-            let Flow {
-                config,
-                session,
-                detector,
-                expected,
-                ..
-            } = &mut *flow;
-            session.push(now);
-            if config.gate {
-                detector.push(now, session.speech_map());
-            }
-            *expected = expected.map(|e| e + now.len() as u64);
+            flow.work.push(now);
+            flow.expected = flow.expected.map(|e| e + now.len() as u64);
             samples = later;
             self.changed.notify_all();
         }
     }
 
-    /// Waits until the words of all that was pushed are out. `Err` when a flush or downstream ends the wait.
+    /// Waits until all that comes of what was pushed is out. `Err` when a flush or downstream ends the wait.
     pub fn drain(&self) -> Result<gst::FlowSuccess, gst::FlowError> {
         let mut flow = self.flow.lock();
         if flow.expected.is_none() {
             return flow.open().map(|()| gst::FlowSuccess::Ok);
         }
-        let Flow {
-            session, detector, ..
-        } = &mut *flow;
-        detector.finish(session.speech_map());
-        session.finish();
+        flow.work.finish();
         self.changed.notify_all();
-        while flow.busy || !flow.session.is_done() || flow.covered < flow.session.settled() {
+        while flow.busy || !flow.work.is_done() || flow.covered < flow.work.settled() {
             flow.open()?;
             self.changed.wait(&mut flow);
         }
@@ -189,8 +220,13 @@ impl Stream {
         flow.open().map(|()| gst::FlowSuccess::Ok)
     }
 
+    /// All output before this sample is out or on its way.
+    pub fn covered(&self) -> u64 {
+        self.flow.lock().covered
+    }
+
     /// The output task's next job; waits for one.
-    pub fn next_job(&self) -> Job {
+    pub fn next_job(&self) -> Job<W::Request> {
         let mut flow = self.flow.lock();
         flow.busy = false;
         self.changed.notify_all();
@@ -198,13 +234,13 @@ impl Stream {
             if flow.open().is_err() {
                 return Job::Stop;
             }
-            let window = flow.session.next_window();
-            // Looking for a window may have jumped over silence, and made room.
+            let request = flow.work.next_request();
+            // Looking for a request may have jumped over silence, and made room.
             self.changed.notify_all();
-            let (covered, settled) = (flow.covered, flow.session.settled());
-            if let Some(window) = window {
+            let (covered, settled) = (flow.covered, flow.work.settled());
+            if let Some(request) = request {
                 flow.busy = true;
-                return Job::Recognize(window); // what was jumped over before it comes with its words
+                return Job::Ask(request); // what was jumped over before it comes with its pieces
             }
             if settled > covered {
                 flow.busy = true;
@@ -215,19 +251,16 @@ impl Stream {
         }
     }
 
-    /// What a hypothesis makes: `None` when a flush came in between.
-    pub fn accept(&self, hypothesis: &Hypothesis) -> Option<Output> {
+    /// What an answer makes: `None` when a flush came in between.
+    pub fn accept(&self, answer: W::Answer) -> Option<Output<W::Piece>> {
         let mut flow = self.flow.lock();
         flow.open().ok()?;
-        let words = flow.session.accept(hypothesis);
+        let pieces = flow.work.accept(answer);
         let from = flow.covered;
-        let until = words
-            .last()
-            .map_or(0, |w| w.end)
-            .max(flow.session.settled())
-            .max(from);
+        let last = pieces.iter().map(Piece::end).max().unwrap_or(0);
+        let until = last.max(flow.work.settled()).max(from);
         flow.covered = until;
-        Some(Output { from, words, until })
+        Some(Output { from, pieces, until })
     }
 
     /// Notes what downstream said; an error stops the stream until the next [`Stream::run`].
@@ -237,7 +270,7 @@ impl Stream {
     }
 }
 
-impl Flow {
+impl<W> Flow<W> {
     fn open(&self) -> Result<(), gst::FlowError> {
         match self.phase {
             Phase::Flushing => Err(gst::FlowError::Flushing),

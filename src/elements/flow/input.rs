@@ -1,6 +1,8 @@
 //! Buffers and GAPs → samples with a position.
 
-use super::stream::{Join, Stream};
+use std::sync::LazyLock;
+
+use super::stream::{Join, Stream, Work};
 use crate::time::{SAMPLE_RATE, samples_to_seconds, time_to_samples};
 
 /// A GAP longer than this is jumped over instead of being filled with silence, in samples: 30 s, a window.
@@ -8,9 +10,17 @@ const LONGEST_FILLED_GAP: u64 = 30 * SAMPLE_RATE as u64;
 /// Silence is pushed in pieces of this size, in samples.
 const PIECE: usize = 4096;
 
+static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
+    gst::DebugCategory::new(
+        "scribe-input",
+        gst::DebugColorFlags::empty(),
+        Some("How audio buffers join"),
+    )
+});
+
 /// Pushes a buffer of F32LE mono. Its content is ignored where it is flagged as a GAP.
-pub(super) fn push_buffer(
-    stream: &Stream,
+pub(crate) fn push_buffer<W: Work>(
+    stream: &Stream<W>,
     segment: &gst::FormattedSegment<gst::ClockTime>,
     buffer: gst::Buffer,
 ) -> Result<gst::FlowSuccess, gst::FlowError> {
@@ -41,41 +51,40 @@ pub(super) fn push_buffer(
 }
 
 /// Pushes the silence of a GAP event.
-pub(super) fn push_gap(
-    stream: &Stream,
+pub(crate) fn push_gap<W: Work>(
+    stream: &Stream<W>,
     start: gst::ClockTime,
     duration: Option<gst::ClockTime>,
 ) -> Result<gst::FlowSuccess, gst::FlowError> {
     let length = duration.map_or(0, time_to_samples);
     let at = time_to_samples(start);
     if length > LONGEST_FILLED_GAP {
-        stream.drain()?;
-        stream.restart(at + length);
-        return Ok(gst::FlowSuccess::Ok);
+        return leap(stream, at + length);
     }
     place(stream, at, false)?;
     silence(stream, length)
 }
 
 /// Brings the stream to sample `at`.
-fn place(stream: &Stream, at: u64, discont: bool) -> Result<gst::FlowSuccess, gst::FlowError> {
+fn place<W: Work>(stream: &Stream<W>, at: u64, discont: bool) -> Result<gst::FlowSuccess, gst::FlowError> {
     match stream.join(at) {
         Join::Continues => Ok(gst::FlowSuccess::Ok),
         Join::After(missing) if !discont => silence(stream, missing),
-        Join::After(_) | Join::Jumps => {
-            gst::debug!(
-                super::imp::CAT,
-                "input goes on at {:.3} s",
-                samples_to_seconds(at)
-            );
-            stream.drain()?;
-            stream.restart(at);
-            Ok(gst::FlowSuccess::Ok)
-        }
+        Join::After(_) | Join::Jumps => leap(stream, at),
     }
 }
 
-fn silence(stream: &Stream, length: u64) -> Result<gst::FlowSuccess, gst::FlowError> {
+/// Brings the stream to sample `at` with nothing heard on the way.
+fn leap<W: Work>(stream: &Stream<W>, at: u64) -> Result<gst::FlowSuccess, gst::FlowError> {
+    gst::debug!(CAT, "input goes on at {:.3} s", samples_to_seconds(at));
+    if !stream.skip_to(at)? {
+        stream.drain()?;
+        stream.restart(at);
+    }
+    Ok(gst::FlowSuccess::Ok)
+}
+
+fn silence<W: Work>(stream: &Stream<W>, length: u64) -> Result<gst::FlowSuccess, gst::FlowError> {
     let mut left = length as usize;
     while left > 0 {
         let n = left.min(PIECE);
