@@ -1,0 +1,43 @@
+//! Audio → windows → speaker turns: diarization as pyannote.audio does it offline, and as diart does it live.
+
+mod activity;
+mod analysis;
+mod assign;
+mod binarize;
+pub mod cluster;
+mod conclude;
+mod count;
+mod direction;
+mod enroll;
+mod frames;
+mod mask;
+mod matching;
+mod offline;
+pub mod online;
+mod pairs;
+mod plda;
+mod powerset;
+mod reconstruct;
+mod speaker_turns;
+mod turn;
+mod turns;
+mod vectors;
+
+pub use activity::Activity;
+pub use analysis::{Analysis, Embedding, Geometry, Scores, Window};
+pub use assign::Assigner;
+pub use binarize::Hysteresis;
+pub use cluster::Bounds;
+pub use conclude::{Clustering, Conclusion, PYANNOTE_THRESHOLD, Speaker};
+pub use count::speaker_count;
+pub use enroll::Voices;
+pub use frames::Grid;
+pub use mask::{embedding_mask, too_few_frames};
+pub use matching::match_rows;
+pub use offline::{OfflineConfig, OfflineSession};
+pub use plda::{Plda, PldaError};
+pub use powerset::{MAX_LOCAL_SPEAKERS, Powerset};
+pub use reconstruct::{Placed, Reconstruction, Vote};
+pub use speaker_turns::to_json;
+pub use turn::Turn;
+pub use turns::{Named, TurnBuilder, TurnRule};
