@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::Cue;
+use crate::speech::json::thousandths;
 use crate::time::samples_to_seconds;
 
 #[derive(Serialize)]
@@ -43,13 +44,4 @@ pub fn write(cue: &Cue) -> String {
     let mut text = serde_json::to_string(&line).unwrap_or_default();
     text.push('\n');
     text
-}
-
-/// An f32 without the digits that it does not have.
-fn thousandths(x: f32) -> f64 {
-    if x.is_finite() {
-        (f64::from(x) * 1_000.0).round() / 1_000.0
-    } else {
-        0.0
-    }
 }
