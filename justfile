@@ -33,7 +33,7 @@ test *arguments:
 lint:
     cargo fmt --check
     cargo clippy --release --locked --all-targets -- -D warnings
-    shellcheck -x scripts/demo scripts/get-model scripts/meson-build scripts/setup scripts/test scripts/*.sh gst-launch-recipes/*.sh .ci/run
+    shellcheck -x scripts/demo scripts/get-model scripts/meson-build scripts/meson-install-runtime scripts/setup scripts/test scripts/*.sh gst-launch-recipes/*.sh .ci/run
 
 # Licences, advisories and sources of the dependencies.
 deny:

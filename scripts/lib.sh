@@ -13,11 +13,15 @@ PACKAGES=(
     libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev
     gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad
     gstreamer1.0-libav
+    python3-venv # brings pip, which gets ONNX Runtime
 )
 # What only the tests take: parsers of captions written by others.
-TEST_PACKAGES=(python3-venv)
 PYTHON_PACKAGES=(webvtt-py pysubs2)
 TEST_PYTHON="$ROOT/target/test-python"
+# What the speaker models run on: the library in the wheel for Python 3.11, whichever Python is here.
+ONNXRUNTIME=1.31.1
+ONNXRUNTIME_SHA256_x86_64=5752bd508126ae7c49894d3b9d2e83f0c3d487319246d04c444b393308d7ad7f
+ONNXRUNTIME_SHA256_aarch64=da05378364c44d4407e463982d2bf8d5e4cfea873283757e48beeb41df97b7f3
 
 say() { printf '== %s\n' "$*"; }
 
@@ -70,7 +74,7 @@ setup_debian() {
 # On other systems we cannot know the package names: ask for what the build and the run look for.
 check_other_system() {
     local missing=() tool module element
-    for tool in c++ cmake pkg-config git gst-launch-1.0 gst-inspect-1.0; do
+    for tool in c++ cmake pkg-config git python3 gst-launch-1.0 gst-inspect-1.0; do
         command -v "$tool" >/dev/null || missing+=("the program $tool")
     done
     for module in gstreamer gstreamer-base gstreamer-audio gstreamer-app gstreamer-check; do
@@ -170,16 +174,57 @@ setup_python() {
     rm -f "$log"
 }
 
+# --- ONNX Runtime --------------------------------------------------------------------------------
+
+# Into a folder beside the one that GStreamer looks into: the plugin looks there. Without it the plugin still
+# builds, and all runs but what finds out who speaks.
+setup_onnxruntime() {
+    local folder file sha256 work log
+    folder=$(target_dir)/onnxruntime
+    file=libonnxruntime.so.$ONNXRUNTIME
+    [ -z "${ORT_DYLIB_PATH-}" ] || return 0
+    [ ! -f "$folder/$file" ] || return 0
+    case "$(uname -sm)" in
+        "Linux x86_64") sha256=$ONNXRUNTIME_SHA256_x86_64 ;;
+        "Linux aarch64") sha256=$ONNXRUNTIME_SHA256_aarch64 ;;
+        *)
+            say "there is no ONNX Runtime for $(uname -sm) here: set ORT_DYLIB_PATH to one of your own"
+            return 0
+            ;;
+    esac
+    say "getting ONNX Runtime $ONNXRUNTIME"
+    work=$(mktemp -d)
+    log=$work/log
+    echo "onnxruntime==$ONNXRUNTIME --hash=sha256:$sha256" >"$work/requirements"
+    if {
+        python3 -m venv "$work/venv" &&
+            "$work/venv/bin/pip" download -q --retries 1 --disable-pip-version-check --no-deps --require-hashes \
+                --only-binary=:all: --implementation cp --python-version 3.11 \
+                --platform "manylinux_2_28_$(uname -m)" -d "$work" -r "$work/requirements" &&
+            python3 -m zipfile -e "$work"/onnxruntime-*.whl "$work/wheel"
+    } >"$log" 2>&1; then
+        mkdir -p "$folder"
+        cp "$work/wheel/onnxruntime/LICENSE" "$work/wheel/onnxruntime/ThirdPartyNotices.txt" "$folder/"
+        # Under another name first: what has its name is whole.
+        cp "$work/wheel/onnxruntime/capi/$file" "$folder/unfinished"
+        mv "$folder/unfinished" "$folder/$file"
+        ln -sfn "$file" "$folder/libonnxruntime.so"
+    else
+        say "scribediarizer will not run, as pip said: $(tail -n 1 "$log")"
+    fi
+    rm -rf "$work"
+}
+
 # --- what all of it is for -----------------------------------------------------------------------
 
 setup() {
     setup_system "${PACKAGES[@]}"
     setup_rust
+    setup_onnxruntime
 }
 
 setup_for_tests() {
-    setup_system "${PACKAGES[@]}" "${TEST_PACKAGES[@]}"
-    setup_rust
+    setup
     setup_nextest
     setup_python
 }

@@ -26,6 +26,19 @@ pub fn own_device() -> Device {
     }
 }
 
+/// Whether the CUDA driver is here and knows device `index`. Takes no memory on it.
+pub fn is_there(index: u32) -> bool {
+    let Ok(index) = i32::try_from(index) else {
+        return false;
+    };
+    // SAFETY: only tries to open the library.
+    if !unsafe { sys::is_culib_present() } {
+        return false;
+    }
+    // cudarc panics on a library without the functions asked for.
+    panic::catch_unwind(|| result::init().is_ok() && result::device::get(index).is_ok()).unwrap_or(false)
+}
+
 /// Used memory of a whole device, less what was used when the probe was made.
 ///
 /// The driver tells it only to a thread with a context, and a context costs hundreds of megabytes.
@@ -126,6 +139,7 @@ mod tests {
     fn a_device_that_is_not_there_is_no_probe() {
         assert!(CudaProbe::new(999).is_none());
         assert!(CudaProbe::new(u32::MAX).is_none());
+        assert!(!is_there(999) && !is_there(u32::MAX));
     }
 
     #[test]
