@@ -111,3 +111,19 @@ fn a_sink_that_refuses() {
         false,
     );
 }
+
+#[test]
+fn a_run_of_the_diarizer() {
+    for (mode, turns) in [
+        ("offline", "application/x-rttm"),
+        ("online", "application/x-json"),
+    ] {
+        nothing_is_alive_after(
+            &format!(
+                "{} ! scriberesample ! scribediarizer threads=1 mode={mode} ! {turns} ! fakesink sync=false",
+                source()
+            ),
+            true,
+        );
+    }
+}

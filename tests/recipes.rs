@@ -243,3 +243,19 @@ fn the_memory_is_watched() {
         assert!(record["allocated"].as_u64().expect("allocated") > 0, "{line}");
     }
 }
+
+#[test]
+fn speakers_are_written_for_scorers() {
+    let place = Place::new();
+    let shown = place.recipe("06-rttm-for-scoring.sh", &[]);
+    let rttm = place.read("speakers.rttm");
+    assert_eq!(shown, rttm);
+    let records = gstscribe::speech::rttm::read(&rttm).unwrap_or_else(|e| panic!("{e}: {rttm}"));
+    // How well they are told apart is another test's question.
+    assert!(
+        records.len() >= 10,
+        "the conversation has more turns than {}",
+        records.len()
+    );
+    assert!(records.iter().all(|r| r.file == "conversation"), "{rttm}");
+}

@@ -2,7 +2,11 @@
 
 pub mod captions;
 pub mod checkpoints;
+pub mod diarizer;
+mod flow;
+mod load;
 pub mod no_audio;
+mod pads;
 pub mod resample;
 pub mod transcriber;
 pub mod word;
@@ -13,6 +17,7 @@ pub(crate) fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     word::register_meta();
     resample::register(plugin)?;
     transcriber::register(plugin)?;
+    diarizer::register(plugin)?;
     captions::register(plugin)
 }
 

@@ -5,9 +5,15 @@ pub mod audio_convert;
 mod backend_hook;
 pub mod cuda;
 pub mod engine;
+pub mod fbank;
 pub mod heap;
+pub mod model;
 pub mod model_file;
+pub mod npy;
+pub mod onnx;
+pub mod plda_file;
 pub mod recognizer;
+pub mod speaker_models;
 pub mod vad;
 pub mod whisper;
 

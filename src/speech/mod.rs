@@ -3,6 +3,9 @@
 //! Everything here counts 16 kHz samples, is fed by its caller and cannot fail while running.
 
 pub mod captions;
+pub mod diarize;
+mod json;
+pub mod rttm;
 pub mod transcribe;
 mod word;
 

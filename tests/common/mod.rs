@@ -91,7 +91,11 @@ pub fn run(description: &str) -> Vec<gst::Message> {
 /// Like [`run`], with the text of the first ERROR instead of a panic.
 pub fn try_run(description: &str) -> (Vec<gst::Message>, Option<String>) {
     init();
-    let pipeline = gst::parse::launch(description).unwrap_or_else(|e| panic!("{description}: {e}"));
+    play(&gst::parse::launch(description).unwrap_or_else(|e| panic!("{description}: {e}")))
+}
+
+/// Plays a pipeline to EOS or its first ERROR, then sets it to NULL: its messages, and the error's text.
+pub fn play(pipeline: &gst::Element) -> (Vec<gst::Message>, Option<String>) {
     let bus = pipeline.bus().unwrap();
     let started = pipeline.set_state(gst::State::Playing);
     let mut messages = Vec::new();
@@ -121,6 +125,27 @@ pub fn try_run(description: &str) -> (Vec<gst::Message>, Option<String>) {
     messages.extend(std::iter::from_fn(|| bus.pop()));
     pipeline.set_state(gst::State::Null).unwrap();
     (messages, error)
+}
+
+/// Writes 16 kHz mono samples as a WAV file of floats.
+pub fn write_wav(path: &Path, samples: &[f32]) {
+    let data = samples.len() as u32 * 4;
+    let mut bytes = Vec::new();
+    bytes.extend(b"RIFF");
+    bytes.extend((36 + data).to_le_bytes());
+    bytes.extend(b"WAVEfmt ");
+    bytes.extend(16_u32.to_le_bytes());
+    // IEEE float, 1 channel, rate, bytes a second, bytes a frame, bits a sample.
+    bytes.extend(3_u16.to_le_bytes());
+    bytes.extend(1_u16.to_le_bytes());
+    bytes.extend((RATE as u32).to_le_bytes());
+    bytes.extend((RATE as u32 * 4).to_le_bytes());
+    bytes.extend(4_u16.to_le_bytes());
+    bytes.extend(32_u16.to_le_bytes());
+    bytes.extend(b"data");
+    bytes.extend(data.to_le_bytes());
+    bytes.extend(samples.iter().flat_map(|s| s.to_le_bytes()));
+    std::fs::write(path, bytes).unwrap();
 }
 
 /// Quotes a path for a pipeline description.

@@ -1,0 +1,122 @@
+//! Taking the models at READY→PAUSED, and giving them back.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use gst::subclass::prelude::*;
+
+use super::enrollment;
+use super::imp::Diarizer;
+use super::settings::Config;
+use super::work::Diarization;
+use crate::elements::checkpoints::Checkpoints;
+use crate::elements::flow::element::Running;
+use crate::elements::load;
+use crate::infer::engine::Engine;
+use crate::infer::heap;
+use crate::infer::model::{LoadError, RunError};
+use crate::infer::onnx::OnnxSpeakers;
+use crate::infer::plda_file;
+use crate::infer::speaker_models::{Answer, Loader, Request, SpeakerModels};
+use crate::memory::{Label, Stage};
+use crate::speech::diarize::{Embedding, Voices};
+
+/// A running diarizer.
+pub(crate) type Listening = Running<Diarization, dyn SpeakerModels>;
+
+impl Diarizer {
+    /// What can be checked without loading anything.
+    pub(super) fn check(&self) -> Result<(), gst::StateChangeError> {
+        let config = self.config()?;
+        if self.factory.lock().is_some() {
+            return Ok(());
+        }
+        OnnxSpeakers::check(&config.models).map_err(|e| load::refuse(&*self.obj(), &e))
+    }
+
+    fn config(&self) -> Result<Config, gst::StateChangeError> {
+        let config = self.settings().config();
+        config.map_err(|text| load::refuse_settings(&*self.obj(), &text))
+    }
+
+    /// Takes the models.
+    pub(super) fn take(&self) -> Result<(), gst::StateChangeError> {
+        let obj = self.obj();
+        let mut config = self.config()?;
+        let memory_log = self.settings().memory_log.map(Into::into);
+        let checkpoints = Arc::new(Checkpoints::on_device(&*obj, memory_log, config.models.device));
+        checkpoints.begin_cycle();
+        *self.checkpoints.lock() = Some(checkpoints.clone());
+        // What others freed and glibc kept would be taken first, and the models would look smaller than they are.
+        heap::give_back();
+        checkpoints.write(Label::BeforeDiarization);
+        let refuse = |e: LoadError| load::refuse(&*obj, &e);
+        if let Some(file) = config.plda.take() {
+            config.session.plda = Some(Arc::new(plda_file::read(&file).map_err(refuse)?));
+        }
+        let factory = self.factory.lock().clone();
+        let models = config.models.clone();
+        let loader: Loader = match factory {
+            Some(factory) => factory(),
+            None => Box::new(move |report| Ok(Box::new(OnnxSpeakers::load(&models, report)?))),
+        };
+        let (engine, facts) = load::start(&*obj, "scribe-speakers", "the speaker models", loader)?;
+        if let Some(plda) = &config.session.plda
+            && plda.embedding_dimension() != facts.dimension
+        {
+            return Err(refuse(LoadError::WrongFile(format!(
+                "the PLDA takes embeddings of {} values, and the embedding model gives {}. Set plda to the one that was trained with \
+                 embedding-model, or to nothing",
+                plda.embedding_dimension(),
+                facts.dimension
+            ))));
+        }
+        if let Some(folder) = &config.enrollment {
+            let voices = self.enroll(&engine, folder).map_err(refuse)?;
+            config.session.voices = Voices::new(voices, config.enrollment_threshold);
+        }
+        checkpoints.taken(Stage::Diarization);
+        let live = Arc::new(AtomicBool::new(false));
+        let work = Diarization::new(config.session, facts, live.clone());
+        *self.live.lock() = live;
+        *self.running.lock() = Some(Arc::new(Running::new(work, engine)));
+        Ok(())
+    }
+
+    /// How the people of `folder` sound.
+    fn enroll(
+        &self,
+        engine: &Engine<dyn SpeakerModels>,
+        folder: &Path,
+    ) -> Result<Vec<(String, Embedding)>, LoadError> {
+        let people = enrollment::people(folder)?;
+        let voices = people.iter().map(|person| {
+            let failed = |e: RunError| {
+                LoadError::Failed(format!("the voice in {} cannot be embedded: {e}", person.file.display()))
+            };
+            let samples = enrollment::decode(&person.file)?;
+            match engine.ask(Request::Voice(samples)).map_err(failed)? {
+                Answer::Voice(Some(embedding)) => Ok((person.name.clone(), embedding)),
+                Answer::Voice(None) | Answer::Windows(_) => Err(LoadError::WrongFile(format!(
+                    "there is too little speech in {} to know the voice again. Record some seconds of {} alone",
+                    person.file.display(),
+                    person.name
+                ))),
+            }
+        });
+        voices.collect()
+    }
+
+    /// Gives everything back, however far `take` came.
+    pub(super) fn give_back(&self) {
+        let checkpoints = self.checkpoints.lock().take();
+        let running = self.running.lock().take();
+        let write = |label| checkpoints.iter().for_each(|c| c.write(label));
+        write(Label::BeforeDiarizationModelCleanup);
+        drop(running);
+        heap::give_back();
+        write(Label::AfterDiarizationModelCleanup);
+        write(Label::AfterDiarization);
+    }
+}

@@ -1,0 +1,9 @@
+//! `scribediarizer` with models that say what a test expects.
+
+#[path = "../common/mod.rs"]
+mod common;
+mod errors;
+mod flow;
+mod online;
+mod rig;
+mod turns;
