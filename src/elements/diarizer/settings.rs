@@ -226,7 +226,12 @@ impl Settings {
                 embedding: model(&self.embedding_model),
                 device,
                 threads,
-                batch_size: self.batch_size as usize,
+                // On a CPU a larger run gains nothing (ADR 8), and would keep the two models from working side by side.
+                batch_size: if device == Device::Cpu {
+                    1
+                } else {
+                    self.batch_size as usize
+                },
                 feature_profile: self.feature_profile.into(),
                 gpu_memory_limit: u64::from(self.device_memory_limit) << 20,
             },
