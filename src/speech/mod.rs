@@ -2,10 +2,12 @@
 //!
 //! Everything here counts 16 kHz samples, is fed by its caller and cannot fail while running.
 
+pub mod align;
 pub mod captions;
 pub mod diarize;
 mod json;
 pub mod rttm;
+mod sentence;
 pub mod transcribe;
 mod word;
 

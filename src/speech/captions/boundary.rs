@@ -1,6 +1,7 @@
 //! How good a place the space between two words is for ending a line or a cue.
 
 use crate::speech::Word;
+use crate::speech::sentence::{CLOSERS, SENTENCE, ends_sentence, is_in};
 
 /// From best to worst.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -33,17 +34,7 @@ impl Boundary {
     }
 }
 
-/// Closing quotes and brackets, which stand behind the punctuation that ends a sentence.
-const CLOSERS: &[char] = &[
-    '"', '\'', '”', '’', '»', ')', ']', '}', '」', '』', '）', '】', '》',
-];
-const SENTENCE: &[char] = &['.', '!', '?', '…', '。', '！', '？', '．', '؟', '।', '۔'];
 const CLAUSE: &[char] = &[',', ';', ':', '–', '—', '،', '؛', '、', '，', '；', '：'];
-
-/// English titles before a name, the abbreviations that a speech model writes with a full stop.
-const TITLES: &[&str] = &[
-    "mr", "mrs", "ms", "dr", "prof", "st", "sr", "jr", "vs", "no", "gen", "sen", "rep",
-];
 
 /// English words to break before: conjunctions and prepositions.
 const OPENERS: &[&str] = &[
@@ -59,19 +50,6 @@ const BINDERS: &[&str] = &[
     "but", "or", "of", "in", "on", "at", "by", "for", "from", "with", "to", "into", "i", "he", "she", "we",
     "they", "is", "are", "was", "were", "not", "very", "mr", "mrs", "ms", "dr", "prof",
 ];
-
-/// Whether a sentence ends with `text`, as far as the word alone shows it.
-pub fn ends_sentence(text: &str) -> bool {
-    let body = text.trim_end_matches(CLOSERS);
-    let stem = body.trim_end_matches(SENTENCE);
-    if stem.len() == body.len() {
-        return false;
-    }
-    // "J." and "U.S." are initials, "Dr." is a title; with any other mark, or with several, it is an end.
-    let one_full_stop = body.strip_suffix('.') == Some(stem);
-    let initials = stem.chars().count() == 1 && stem.chars().all(char::is_alphabetic) || stem.contains('.');
-    !(one_full_stop && (initials || is_in(TITLES, stem)))
-}
 
 fn ends_clause(text: &str) -> bool {
     text.trim_end_matches(CLOSERS).ends_with(CLAUSE) || text == "-"
@@ -107,11 +85,6 @@ pub fn between(left: &Word, right: &Word) -> Boundary {
     }
 }
 
-fn is_in(list: &[&str], word: &str) -> bool {
-    let bare = word.trim_matches(|c: char| !c.is_alphanumeric());
-    list.iter().any(|entry| bare.eq_ignore_ascii_case(entry))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -125,28 +98,6 @@ mod tests {
             segment: 0,
             speaker: None,
             language: language.map(Into::into),
-        }
-    }
-
-    #[test]
-    fn sentence_ends() {
-        for (text, expected) in [
-            ("done.", true),
-            ("done.\"", true),
-            ("Really?!", true),
-            ("well...", true),
-            ("what…", true),
-            ("终于。", true),
-            ("done", false),
-            ("done,", false),
-            ("Dr.", false),
-            ("J.", false),
-            ("U.S.", false),
-            ("3.5", false),
-            ("12.", true),
-            ("", false),
-        ] {
-            assert_eq!(ends_sentence(text), expected, "{text}");
         }
     }
 

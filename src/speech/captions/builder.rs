@@ -11,7 +11,10 @@ use super::{
     boundary::{self, Boundary},
     lines::{self, Piece},
 };
-use crate::{speech::Word, time};
+use crate::{
+    speech::{Word, sentence::ends_sentence},
+    time,
+};
 
 /// A longer pause ends the cue. BBC Subtitle Guidelines 4.5: a gap between subtitles has at least one
 /// second; so a shorter pause is bridged and a longer one is shown.
@@ -147,7 +150,7 @@ impl CueBuilder {
     fn advance(&mut self, t: u64) {
         if let (Some(first), Some(last)) = (self.open.first(), self.open.last()) {
             let long_enough = self.needed_end(&self.open).max(first.start + SETTLED);
-            let sentence = boundary::ends_sentence(&last.text) && t >= long_enough;
+            let sentence = ends_sentence(&last.text) && t >= long_enough;
             let pause = t > last.end.saturating_add(PAUSE);
             if sentence || pause || t >= first.start.saturating_add(self.rules.max_duration) {
                 self.close_open();
