@@ -64,7 +64,7 @@ pub fn is_final(span: &Range<u64>, timeline: &Timeline, max_gap: u64) -> bool {
 /// of a word was there when it began, so it keeps the word against one that does not.) Half, because turns that share
 /// less of a word than that share a turn's inexact edge, not speech.
 ///
-/// Turns' confidences have no part in it: those of different speakers come of different models' scores.
+/// Turns' confidences have no part in it: they are scores of a model that nobody has calibrated against lengths.
 pub fn place(span: Range<u64>, timeline: &Timeline, max_gap: u64) -> Placed {
     let voices = voices(&span, timeline);
     let largest = |v: &&Voice| (v.overlap, Reverse(v.start), Reverse(v.speaker.clone()));
