@@ -121,6 +121,11 @@ impl Checkpoints {
         self.forget();
     }
 
+    /// `stage` takes again what it gave back in this cycle: its labels may be written once more.
+    pub fn begin_stage(&self, stage: Stage) {
+        self.in_cycle(|cycle| cycle.written.retain(|label| label.stage() != stage));
+    }
+
     /// Runs `f`, which takes what `stage` needs: growth meanwhile is the stage's own, and other
     /// growth is charged to it only as far as it goes away with it. Not a checkpoint, writes nothing.
     pub fn taking<T>(&self, stage: Stage, f: impl FnOnce() -> T) -> T {

@@ -2,6 +2,7 @@
 
 pub mod captions;
 pub mod checkpoints;
+pub mod cleanup;
 pub mod diarizer;
 mod flow;
 mod load;

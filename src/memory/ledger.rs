@@ -27,14 +27,26 @@ struct Account {
     held: Option<u64>,
 }
 
+/// A whole run, around its stages.
+struct Run {
+    owner: Owner,
+    /// The reading at Pipeline Initialization.
+    base: u64,
+    /// The reading at Before Final Cleanup, once there.
+    held: Option<u64>,
+    /// What the stages that ended meanwhile took, and what of it is back. Of all pipelines on the device, since a stage
+    /// is not known to be this one's.
+    took: i64,
+    back: i64,
+}
+
 /// The accounts of the stages at work on one device.
 #[derive(Default)]
 pub struct Ledger {
     open: Vec<Account>,
     /// Growth that may be anybody's.
     common: i64,
-    /// Bases of the runs: what was held at Pipeline Initialization, and at Before Final Cleanup.
-    runs: Vec<(Owner, u64, Option<u64>)>,
+    runs: Vec<Run>,
     last: Option<u64>,
 }
 
@@ -105,7 +117,7 @@ impl Ledger {
     /// Forgets what `owner` has open: it starts anew or is gone.
     pub fn forget(&mut self, owner: Owner) {
         self.open.retain(|account| account.owner != owner);
-        self.runs.retain(|run| run.0 != owner);
+        self.runs.retain(|run| run.owner != owner);
         self.hand_over();
     }
 
@@ -147,7 +159,12 @@ impl Ledger {
         let charged = if excused { returned } else { pool };
         self.common -= charged;
         self.hand_over();
-        judge(own + charged, back)
+        let took = own + charged;
+        for run in &mut self.runs {
+            run.took += took;
+            run.back += back.clamp(0, took);
+        }
+        judge(took, back)
     }
 
     fn close(&mut self, owner: Owner, stage: Stage) {
@@ -164,23 +181,34 @@ impl Ledger {
         }
     }
 
-    /// The whole run stands around its stages, so it has no part in their accounts.
+    /// The whole run stands around its stages, so it has no part in their accounts. It is judged by what its stages
+    /// took: what else the process holds at the end, such as decoders, is not the run's to give back. A run without a
+    /// stage to judge answers for all.
     fn record_run(&mut self, owner: Owner, label: Label, allocated: u64) -> Option<Cleanup> {
         match label.role() {
             Role::Opens => {
-                self.runs.retain(|run| run.0 != owner);
-                self.runs.push((owner, allocated, None));
+                self.runs.retain(|run| run.owner != owner);
+                self.runs.push(Run {
+                    owner,
+                    base: allocated,
+                    held: None,
+                    took: 0,
+                    back: 0,
+                });
                 None
             }
             Role::CleanupEnds => {
-                let at = self.runs.iter().position(|run| run.0 == owner)?;
-                let (_, base, held) = self.runs.remove(at);
-                let held = held? as i64;
-                judge(held - base as i64, held - allocated as i64)
+                let at = self.runs.iter().position(|run| run.owner == owner)?;
+                let run = self.runs.remove(at);
+                let held = run.held? as i64;
+                if run.took > 0 {
+                    return judge(run.took, run.back);
+                }
+                judge(held - run.base as i64, held - allocated as i64)
             }
             Role::CleanupBegins | Role::Closes => {
-                if let Some(run) = self.runs.iter_mut().find(|run| run.0 == owner) {
-                    run.2 = Some(allocated);
+                if let Some(run) = self.runs.iter_mut().find(|run| run.owner == owner) {
+                    run.held = Some(allocated);
                 }
                 None
             }
@@ -274,8 +302,32 @@ mod tests {
             ],
             &[
                 (AfterWhisperCleanup, 99, Verdict::Good),
-                (AfterFinalCleanup, 100, Verdict::Good),
+                (AfterFinalCleanup, 99, Verdict::Good),
             ],
+        );
+        // The process around the run holds 100 MiB at its end, and the run none of it.
+        check(
+            &[
+                (9, PipelineInitialization, 10),
+                (1, BeforeTranscription, 110),
+                (1, BeforeWhisperCleanup, 310),
+                (1, AfterWhisperCleanup, 120),
+                (9, BeforeFinalCleanup, 120),
+                (9, AfterFinalCleanup, 120),
+            ],
+            &[
+                (AfterWhisperCleanup, 95, Verdict::Partial),
+                (AfterFinalCleanup, 95, Verdict::Partial),
+            ],
+        );
+        // Without a stage, it answers for all.
+        check(
+            &[
+                (9, PipelineInitialization, 10),
+                (9, BeforeFinalCleanup, 110),
+                (9, AfterFinalCleanup, 90),
+            ],
+            &[(AfterFinalCleanup, 20, Verdict::Leak)],
         );
         // Stages that freed all they took leave the run nothing to free.
         check(

@@ -1,5 +1,6 @@
 //! `scribetranscriber` as an element, around a recognizer that says one word a second.
 
+mod cleanup;
 #[path = "../common/mod.rs"]
 mod common;
 mod errors;

@@ -14,9 +14,11 @@ use super::output::{self, Format};
 use super::settings::{FeatureProfile, LATENCY, LONGEST_PIECE, Mode, ONLINE_STEP, Settings};
 use super::work::{Answer, Diarization, Request};
 use crate::elements::checkpoints::Checkpoints;
-use crate::elements::flow::element::FlowElement;
+use crate::elements::cleanup;
+use crate::elements::flow::element::{FlowElement, Refusal};
 use crate::elements::flow::stream::Output;
 use crate::elements::{load, pads, speech_audio_caps};
+use crate::infer::engine::Engine;
 use crate::infer::model::RunError;
 use crate::infer::speaker_models::{self, Decode, SpeakerModels};
 use crate::speech::diarize::{Conclusion, OfflineSession, Speaker, Turn, Voices};
@@ -94,6 +96,8 @@ pub struct Diarizer {
     pub(super) factory: Mutex<Option<LoaderFactory>>,
     pub(super) running: Mutex<Option<Arc<Listening>>>,
     pub(super) checkpoints: Mutex<Option<Arc<Checkpoints>>>,
+    /// See [`super::Diarizer::set_sequential`].
+    pub(super) sequential: AtomicBool,
     /// Whether upstream is live; the work reads it when it begins.
     pub(super) live: Mutex<Arc<AtomicBool>>,
     /// The per cent last told, of a file.
@@ -116,6 +120,7 @@ impl ObjectSubclass for Diarizer {
             factory: Mutex::default(),
             running: Mutex::default(),
             checkpoints: Mutex::default(),
+            sequential: AtomicBool::new(false),
             live: Mutex::default(),
             told: Mutex::default(),
             writing: Mutex::new((Format::Json, Arc::from(NO_NAME))),
@@ -133,6 +138,10 @@ const NO_NAME: &str = "audio";
 impl Diarizer {
     pub(super) fn set_models(&self, factory: LoaderFactory) {
         *self.factory.lock() = Some(factory);
+    }
+
+    pub(super) fn set_sequential(&self, sequential: bool) {
+        self.sequential.store(sequential, Ordering::Relaxed);
     }
 
     pub(super) fn settings(&self) -> Settings {
@@ -207,6 +216,13 @@ impl Diarizer {
         conclusion
     }
 
+    /// The models have seen all, and others wait for their memory.
+    fn free_early(&self) {
+        if self.sequential.load(Ordering::Relaxed) {
+            self.cleanup();
+        }
+    }
+
     fn introduce(&self, speakers: &[Speaker]) {
         for speaker in speakers {
             output::introduce(&*self.obj(), speaker);
@@ -229,6 +245,14 @@ impl FlowElement for Diarizer {
 
     fn release(&self) {
         self.give_back();
+    }
+
+    fn reload(&self) -> Result<Engine<dyn SpeakerModels>, gst::StateChangeError> {
+        self.take_again()
+    }
+
+    fn free(&self, engine: Engine<dyn SpeakerModels>) {
+        self.drop_models(engine);
     }
 
     fn running(&self) -> Option<Arc<Listening>> {
@@ -278,27 +302,34 @@ impl FlowElement for Diarizer {
         gst::debug!(CAT, imp = self, "upstream is live: {live}");
         self.live.lock().store(live, Ordering::Relaxed);
         *self.told.lock() = None;
+        if let Some(running) = self.running()
+            && !running.stream.with_work(|work| work.is_equipped())
+            && self.take_late(&running).is_err()
+        {
+            running.stream.downstream_said(Err(gst::FlowError::Error));
+        }
     }
 
-    fn ask(&self, running: &Listening, request: Request) -> Result<Answer, RunError> {
+    fn ask(&self, running: &Listening, request: Request) -> Result<Answer, Refusal> {
         match request {
             Request::Analyse(windows, decode) => {
                 if decode != Decode::Soft {
                     let until = windows.last().map_or(0, |w| w.start + w.samples.len() as u64);
                     self.tell_progress(until);
                 }
-                match running
-                    .engine
-                    .ask(speaker_models::Request::Windows(windows, decode))?
-                {
+                match self.consult(running, speaker_models::Request::Windows(windows, decode))? {
                     speaker_models::Answer::Windows(analyses) => Ok(Answer::Analyses(analyses)),
-                    speaker_models::Answer::Voice(_) => Err(RunError::Failed(
+                    speaker_models::Answer::Voice(_) => Err(Refusal::Run(RunError::Failed(
                         "the speaker models gave a voice where windows were asked about".into(),
-                    )),
+                    ))),
                 }
             }
-            Request::Conclude(session, voices) => Ok(Answer::Concluded(self.conclude(session, &voices))),
+            Request::Conclude(session, voices) => {
+                self.free_early();
+                Ok(Answer::Concluded(self.conclude(session, &voices)))
+            }
             Request::Introduce(speakers) => {
+                self.free_early();
                 self.introduce(&speakers);
                 Ok(Answer::Introduced)
             }
@@ -323,6 +354,15 @@ impl ObjectImpl for Diarizer {
     fn constructed(&self) {
         self.parent_constructed();
         pads::add(&*self.obj(), &self.sinkpad, &self.srcpad);
+    }
+
+    fn signals() -> &'static [glib::subclass::Signal] {
+        static SIGNALS: LazyLock<[glib::subclass::Signal; 1]> = LazyLock::new(|| {
+            [cleanup::signal(|element: &super::Diarizer| {
+                element.imp().cleanup()
+            })]
+        });
+        &*SIGNALS
     }
 }
 

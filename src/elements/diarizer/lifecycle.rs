@@ -2,13 +2,13 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use gst::subclass::prelude::*;
 
 use super::enrollment;
 use super::imp::Diarizer;
-use super::settings::Config;
+use super::settings::{Config, SessionConfig};
 use super::work::Diarization;
 use crate::elements::checkpoints::Checkpoints;
 use crate::elements::flow::element::Running;
@@ -18,7 +18,7 @@ use crate::infer::heap;
 use crate::infer::model::{LoadError, RunError};
 use crate::infer::onnx::OnnxSpeakers;
 use crate::infer::plda_file;
-use crate::infer::speaker_models::{Answer, Loader, Request, SpeakerModels};
+use crate::infer::speaker_models::{Answer, Loader, Request, SpeakerFacts, SpeakerModels};
 use crate::memory::{Label, Stage};
 use crate::speech::diarize::{Embedding, Voices};
 
@@ -42,15 +42,52 @@ impl Diarizer {
 
     /// Takes the models.
     pub(super) fn take(&self) -> Result<(), gst::StateChangeError> {
-        let obj = self.obj();
-        let mut config = self.config()?;
+        let config = self.config()?;
         let memory_log = self.settings().memory_log.map(Into::into);
-        let checkpoints = Arc::new(Checkpoints::on_device(&*obj, memory_log, config.models.device));
+        let checkpoints = Arc::new(Checkpoints::on_device(
+            &*self.obj(),
+            memory_log,
+            config.models.device,
+        ));
         checkpoints.begin_cycle();
-        *self.checkpoints.lock() = Some(checkpoints.clone());
+        *self.checkpoints.lock() = Some(checkpoints);
+        let live = Arc::new(AtomicBool::new(false));
+        *self.live.lock() = live.clone();
+        let running = if self.sequential.load(Ordering::Relaxed) {
+            Running::new(Diarization::new(config.session, None, live), None)
+        } else {
+            let (engine, session, facts) = self.take_models(config)?;
+            Running::new(Diarization::new(session, Some(facts), live), Some(engine))
+        };
+        *self.running.lock() = Some(Arc::new(running));
+        Ok(())
+    }
+
+    /// Takes the models that [`Diarizer::take`] has left for later.
+    pub(super) fn take_late(&self, running: &Listening) -> Result<(), gst::StateChangeError> {
+        let (engine, session, facts) = self.take_models(self.config()?)?;
+        running.equip(engine);
+        running.stream.with_work(|work| work.equip(session, facts));
+        Ok(())
+    }
+
+    /// Takes the models again that were freed while the element ran.
+    pub(super) fn take_again(&self) -> Result<Engine<dyn SpeakerModels>, gst::StateChangeError> {
+        if let Some(checkpoints) = self.checkpoints.lock().clone() {
+            checkpoints.begin_stage(Stage::Diarization);
+        }
+        Ok(self.take_models(self.config()?)?.0)
+    }
+
+    fn take_models(
+        &self,
+        mut config: Config,
+    ) -> Result<(Engine<dyn SpeakerModels>, SessionConfig, SpeakerFacts), gst::StateChangeError> {
+        let obj = self.obj();
+        let checkpoints = self.checkpoints.lock().clone();
         // What others freed and glibc kept would be taken first, and the models would look smaller than they are.
         heap::give_back();
-        checkpoints.write(Label::BeforeDiarization);
+        checkpoints.iter().for_each(|c| c.write(Label::BeforeDiarization));
         let refuse = |e: LoadError| load::refuse(&*obj, &e);
         if let Some(file) = config.plda.take() {
             config.session.plda = Some(Arc::new(plda_file::read(&file).map_err(refuse)?));
@@ -76,12 +113,8 @@ impl Diarizer {
             let voices = self.enroll(&engine, folder).map_err(refuse)?;
             config.session.voices = Voices::new(voices, config.enrollment_threshold);
         }
-        checkpoints.taken(Stage::Diarization);
-        let live = Arc::new(AtomicBool::new(false));
-        let work = Diarization::new(config.session, facts, live.clone());
-        *self.live.lock() = live;
-        *self.running.lock() = Some(Arc::new(Running::new(work, engine)));
-        Ok(())
+        checkpoints.iter().for_each(|c| c.taken(Stage::Diarization));
+        Ok((engine, config.session, facts))
     }
 
     /// How the people of `folder` sound.
@@ -112,11 +145,22 @@ impl Diarizer {
     pub(super) fn give_back(&self) {
         let checkpoints = self.checkpoints.lock().take();
         let running = self.running.lock().take();
-        let write = |label| checkpoints.iter().for_each(|c| c.write(label));
-        write(Label::BeforeDiarizationModelCleanup);
-        drop(running);
-        heap::give_back();
-        write(Label::AfterDiarizationModelCleanup);
-        write(Label::AfterDiarization);
+        freeing(checkpoints.as_deref(), || drop(running));
     }
+
+    /// Frees the models.
+    pub(super) fn drop_models(&self, engine: Engine<dyn SpeakerModels>) {
+        let checkpoints = self.checkpoints.lock().clone();
+        freeing(checkpoints.as_deref(), || drop(engine));
+    }
+}
+
+/// `free` with the checkpoints around it.
+fn freeing(checkpoints: Option<&Checkpoints>, free: impl FnOnce()) {
+    let write = |label| checkpoints.iter().for_each(|c| c.write(label));
+    write(Label::BeforeDiarizationModelCleanup);
+    free();
+    heap::give_back();
+    write(Label::AfterDiarizationModelCleanup);
+    write(Label::AfterDiarization);
 }

@@ -76,6 +76,12 @@ impl Diarizer {
     pub fn set_models(&self, factory: LoaderFactory) {
         self.imp().set_models(factory);
     }
+
+    /// Whether the models have the memory for themselves: then they are loaded when the stream begins, not before, and
+    /// freed when they have seen all, before the first turn leaves. Takes effect at the next READY→PAUSED.
+    pub(crate) fn set_sequential(&self, sequential: bool) {
+        self.imp().set_sequential(sequential);
+    }
 }
 
 pub(super) fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {

@@ -12,7 +12,8 @@ use crate::speech::diarize::{Analysis, Conclusion, OfflineSession, Speaker, Turn
 /// A session, made anew for each stretch of audio.
 pub(crate) struct Diarization {
     config: SessionConfig,
-    facts: SpeakerFacts,
+    /// What the models brought; not there as long as they are not loaded.
+    facts: Option<SpeakerFacts>,
     /// Whether the source is live, as the element last heard.
     live: Arc<AtomicBool>,
     session: Session,
@@ -54,8 +55,9 @@ pub(crate) enum Answer {
 }
 
 impl Diarization {
-    pub fn new(config: SessionConfig, facts: SpeakerFacts, live: Arc<AtomicBool>) -> Self {
-        let mut work = Diarization {
+    /// Without `facts`, it takes audio only after [`Diarization::equip`].
+    pub fn new(config: SessionConfig, facts: Option<SpeakerFacts>, live: Arc<AtomicBool>) -> Self {
+        Diarization {
             config,
             facts,
             live,
@@ -63,9 +65,16 @@ impl Diarization {
             windows: Vec::new(),
             finished: false,
             begun: 0,
-        };
-        work.restart(0);
-        work
+        }
+    }
+
+    /// The models are there.
+    pub fn equip(&mut self, config: SessionConfig, facts: SpeakerFacts) {
+        (self.config, self.facts) = (config, Some(facts));
+    }
+
+    pub fn is_equipped(&self) -> bool {
+        self.facts.is_some()
     }
 
     fn online(&self) -> bool {
@@ -82,13 +91,17 @@ impl Work for Diarization {
         self.windows.clear();
         self.finished = false;
         self.begun = at;
+        let Some(facts) = &self.facts else {
+            self.session = Session::Over { end: at };
+            return;
+        };
         self.session = if self.online() {
-            let mut session = OnlineSession::new(self.config.online(), self.facts.online);
+            let mut session = OnlineSession::new(self.config.online(), facts.online);
             session.restart(at);
             Session::Online(Box::new(session))
         } else {
-            let config = self.config.offline(&self.facts);
-            let mut session = OfflineSession::new(config, self.facts.geometry);
+            let config = self.config.offline(facts);
+            let mut session = OfflineSession::new(config, facts.geometry);
             session.restart(at);
             Session::Offline(Box::new(session))
         };

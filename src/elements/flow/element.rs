@@ -5,6 +5,7 @@ use std::sync::{Arc, LazyLock};
 use gst::{prelude::*, subclass::prelude::*};
 use parking_lot::Mutex;
 
+use super::slot::{Brake, Found, Slot};
 use super::stream::{Job, Output, Stream, Work};
 use super::{input, output};
 use crate::infer::engine::Engine;
@@ -22,33 +23,68 @@ static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
 /// What exists from READY→PAUSED to PAUSED→READY.
 pub(crate) struct Running<W: Work, M: Model + ?Sized> {
     pub stream: Stream<W>,
-    pub engine: Engine<M>,
+    slot: Slot<M>,
+    brake: Brake,
     segment: Mutex<gst::FormattedSegment<gst::ClockTime>>,
 }
 
 impl<W: Work, M: Model + ?Sized + 'static> Running<W, M> {
-    pub fn new(work: W, engine: Engine<M>) -> Self {
+    /// Without an engine, the model is loaded when it is needed.
+    pub fn new(work: W, engine: Option<Engine<M>>) -> Self {
+        let brake = Brake::default();
+        if let Some(engine) = &engine {
+            brake.hold(engine.cancel());
+        }
         Running {
             stream: Stream::new(work),
-            engine,
+            slot: Slot::new(engine),
+            brake,
             segment: Mutex::new(gst::FormattedSegment::new()),
         }
     }
 
     pub fn go(&self) {
-        self.engine.cancel().clear();
+        self.brake.let_go();
         self.stream.run();
     }
 
     /// Ends every wait and the inference that runs.
     pub fn stop(&self) {
         self.stream.flush();
-        self.engine.cancel().set();
+        self.brake.press();
+    }
+
+    /// Gives it a model that it has had to do without.
+    pub fn equip(&self, engine: Engine<M>) {
+        drop(self.slot.take());
+        self.brake.hold(engine.cancel());
+        // Nobody can want it back yet, as it was not there.
+        let _ = self.slot.put(engine);
     }
 
     /// The segment in which the input's timestamps stand.
     pub fn segment(&self) -> gst::FormattedSegment<gst::ClockTime> {
         self.segment.lock().clone()
+    }
+}
+
+/// Why a request has no answer.
+pub(crate) enum Refusal {
+    /// The model gave none.
+    Run(RunError),
+    /// The model could not be loaded, and an ERROR message has said why.
+    NotLoaded,
+}
+
+impl From<RunError> for Refusal {
+    fn from(error: RunError) -> Self {
+        Refusal::Run(error)
+    }
+}
+
+impl From<gst::StateChangeError> for Refusal {
+    fn from(_: gst::StateChangeError) -> Self {
+        Refusal::NotLoaded
     }
 }
 
@@ -72,12 +108,17 @@ pub(crate) trait FlowElement: ElementImpl<Type: IsA<gst::Element> + Send + Sync>
     fn negotiate(&self, seqnum: gst::Seqnum) -> bool;
     /// A new stream begins, and what was before is drained.
     fn begin_stream(&self) {}
-    /// Answers a request of the work, which starts at this sample; runs on the task, with no lock held.
+    /// Loads the model again after [`FlowElement::free`], on the thread that needs it; the ERROR message of a failure
+    /// is posted.
+    fn reload(&self) -> Result<Engine<Self::Model>, gst::StateChangeError>;
+    /// Frees the model with its checkpoints, while the element runs on.
+    fn free(&self, engine: Engine<Self::Model>);
+    /// Answers a request of the work; runs on the task, with no lock held.
     fn ask(
         &self,
         running: &Running<Self::Work, Self::Model>,
         request: <Self::Work as Work>::Request,
-    ) -> Result<<Self::Work as Work>::Answer, RunError>;
+    ) -> Result<<Self::Work as Work>::Answer, Refusal>;
     /// Told before the pieces are pushed, on the same thread.
     fn announce(&self, _output: &Output<<Self::Work as Work>::Piece>) {}
     fn buffer(
@@ -280,12 +321,51 @@ pub(crate) trait FlowElement: ElementImpl<Type: IsA<gst::Element> + Send + Sync>
                 self.announce(&output);
                 output::push(self.source(), &output, |piece| self.buffer(running, piece))
             }
-            Err(RunError::Cancelled) => Err(gst::FlowError::Flushing),
-            Err(error) => {
+            Err(Refusal::Run(RunError::Cancelled)) => Err(gst::FlowError::Flushing),
+            Err(Refusal::NotLoaded) => Err(gst::FlowError::Error),
+            Err(Refusal::Run(error)) => {
                 let at = samples_to_time(running.stream.covered());
                 gst::element_imp_error!(self, gst::LibraryError::Failed, ("behind {at}: {error}"));
                 Err(gst::FlowError::Error)
             }
+        }
+    }
+
+    /// What the model says to this; loads it first where it was given back.
+    fn consult(
+        &self,
+        running: &Running<Self::Work, Self::Model>,
+        request: <Self::Model as Model>::Request,
+    ) -> Result<<Self::Model as Model>::Answer, Refusal> {
+        let engine = match running.slot.take() {
+            Found::Engine(engine) => engine,
+            Found::Nothing => match self.reload() {
+                Ok(engine) => {
+                    running.brake.hold(engine.cancel());
+                    engine
+                }
+                Err(error) => {
+                    running.slot.vacate();
+                    return Err(error.into());
+                }
+            },
+        };
+        let answer = engine.ask(request);
+        if let Some(engine) = running.slot.put(engine) {
+            self.free(engine);
+            running.slot.vacate();
+        }
+        Ok(answer?)
+    }
+
+    /// Gives the model's memory back, from any thread and in any state: what is being asked is finished before, and
+    /// the next request loads the model again.
+    fn cleanup(&self) {
+        if let Some(running) = self.running()
+            && let Some(engine) = running.slot.reclaim()
+        {
+            self.free(engine);
+            running.slot.vacate();
         }
     }
 

@@ -3,4 +3,5 @@
 pub(crate) mod element;
 mod input;
 mod output;
+mod slot;
 pub(crate) mod stream;

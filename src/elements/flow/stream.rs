@@ -139,6 +139,11 @@ impl<W: Work> Stream<W> {
         flow.expected = None;
     }
 
+    /// One step on the work itself.
+    pub fn with_work<R>(&self, step: impl FnOnce(&mut W) -> R) -> R {
+        step(&mut self.flow.lock().work)
+    }
+
     /// Wakes everybody and lets nothing through until [`Stream::run`].
     pub fn flush(&self) {
         self.flow.lock().phase = Phase::Flushing;

@@ -2,7 +2,10 @@
 
 use std::{
     path::PathBuf,
-    sync::{Arc, LazyLock, Mutex, PoisonError},
+    sync::{
+        Arc, LazyLock, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use gst::{glib, prelude::*, subclass::prelude::*};
@@ -14,7 +17,7 @@ use super::{
     stream::StreamError,
 };
 use crate::{
-    elements::{checkpoints::Checkpoints, no_audio::NoAudioWatch, pads, speech_audio_caps},
+    elements::{checkpoints::Checkpoints, cleanup, no_audio::NoAudioWatch, pads, speech_audio_caps},
     infer::heap,
     memory::{Label, Stage},
 };
@@ -43,6 +46,10 @@ pub struct Resample {
     session: Mutex<Option<Session>>,
     checkpoints: Mutex<Option<Arc<Checkpoints>>>,
     no_audio: Mutex<Option<NoAudioWatch>>,
+    /// The input's format, for the session that follows one that was given back.
+    info: Mutex<Option<AudioInfo>>,
+    /// Nothing is in the session: behind EOS or a flush.
+    idle: AtomicBool,
     sinkpad: gst::Pad,
     srcpad: gst::Pad,
 }
@@ -86,6 +93,8 @@ impl ObjectSubclass for Resample {
             session: Mutex::default(),
             checkpoints: Mutex::default(),
             no_audio: Mutex::default(),
+            info: Mutex::default(),
+            idle: AtomicBool::new(true),
             sinkpad,
             srcpad,
         }
@@ -97,6 +106,15 @@ impl ObjectImpl for Resample {
     fn constructed(&self) {
         self.parent_constructed();
         pads::add(&*self.obj(), &self.sinkpad, &self.srcpad);
+    }
+
+    fn signals() -> &'static [glib::subclass::Signal] {
+        static SIGNALS: LazyLock<[glib::subclass::Signal; 1]> = LazyLock::new(|| {
+            [cleanup::signal(|element: &super::Resample| {
+                element.imp().cleanup()
+            })]
+        });
+        &*SIGNALS
     }
 }
 
@@ -161,6 +179,12 @@ impl Resample {
 
     fn release(&self) {
         drop(locked(&self.no_audio, Option::take));
+        self.free();
+        locked(&self.info, |info| *info = None);
+        locked(&self.checkpoints, |c| *c = None);
+    }
+
+    fn free(&self) {
         self.checkpoint(Label::AfterAudioPreprocessing); // nothing, where EOS wrote it
         self.checkpoint(Label::BeforeWaveformCleanup);
         if let Some(session) = locked(&self.session, Option::take) {
@@ -168,7 +192,14 @@ impl Resample {
             heap::give_back();
         }
         self.checkpoint(Label::AfterWaveformCleanup);
-        locked(&self.checkpoints, |c| *c = None);
+    }
+
+    /// Gives the filter back, until there is audio again. In the middle of a stream it stays: without it there would
+    /// be a hole in the sound.
+    fn cleanup(&self) {
+        if self.idle.load(Ordering::SeqCst) && self.ask(|_| ()).is_some() {
+            self.free();
+        }
     }
 
     fn ask<R>(&self, question: impl FnOnce(&Session) -> R) -> Option<R> {
@@ -193,6 +224,19 @@ impl Resample {
                 self.gap(gst::event::Gap::builder(pts).duration(buffer.duration()).build());
             }
             return Ok(gst::FlowSuccess::Ok);
+        }
+        self.idle.store(false, Ordering::SeqCst);
+        if self.ask(|_| ()).is_none()
+            && let Some(info) = locked(&self.info, |info| info.clone())
+        {
+            if let Some(checkpoints) = locked(&self.checkpoints, |c| c.clone()) {
+                checkpoints.begin_stage(Stage::AudioPreprocessing);
+                checkpoints.write(Label::BeforeAudioPreprocessing);
+            }
+            if let Err(error) = self.renew(info) {
+                self.refuse(&error.to_string());
+                return Err(gst::FlowError::NotNegotiated);
+            }
         }
         let taken = locked(&self.session, |session| session.as_mut().map(|s| s.take(buffer)));
         let Some(taken) = taken else {
@@ -220,7 +264,10 @@ impl Resample {
         match event.view() {
             EventView::Caps(caps) => return self.set_caps(caps.caps(), event.seqnum()),
             EventView::Gap(_) => return self.gap(event),
-            EventView::FlushStop(_) => self.interrupt(None),
+            EventView::FlushStop(_) => {
+                self.interrupt(None);
+                self.idle.store(true, Ordering::SeqCst);
+            }
             EventView::StreamStart(_) | EventView::Segment(_) | EventView::SegmentDone(_) => {
                 self.push_tail();
                 self.interrupt(None);
@@ -228,6 +275,7 @@ impl Resample {
             EventView::Eos(_) => {
                 self.push_tail();
                 self.interrupt(None);
+                self.idle.store(true, Ordering::SeqCst);
                 self.checkpoint(Label::AfterAudioPreprocessing);
             }
             _ => {}
@@ -260,6 +308,7 @@ impl Resample {
             Some(c) => c.taking(Stage::AudioPreprocessing, || Session::new(info))?,
             None => Session::new(info)?,
         };
+        locked(&self.info, |i| *i = Some(session.info().clone()));
         let (before, latency) = (self.latency(), session.latency());
         gst::debug!(CAT, imp = self, "{:?}, latency {latency}", session.info());
         locked(&self.session, |s| *s = Some(session));
@@ -273,6 +322,7 @@ impl Resample {
 
     fn refuse(&self, why: &str) -> bool {
         locked(&self.session, |session| *session = None);
+        locked(&self.info, |info| *info = None);
         gst::element_imp_error!(
             self,
             gst::CoreError::Negotiation,

@@ -12,10 +12,11 @@ use super::lifecycle::Whispering;
 use super::settings::Settings;
 use super::work::Transcription;
 use crate::elements::checkpoints::Checkpoints;
-use crate::elements::flow::element::FlowElement;
+use crate::elements::cleanup;
+use crate::elements::flow::element::{FlowElement, Refusal};
 use crate::elements::flow::stream::Output;
 use crate::elements::{pads, speech_audio_caps, word, word_caps};
-use crate::infer::model::RunError;
+use crate::infer::engine::Engine;
 use crate::infer::recognizer::Recognizer;
 use crate::speech::Word;
 use crate::speech::transcribe::{Hypothesis, Session, Window};
@@ -128,6 +129,14 @@ impl FlowElement for Transcriber {
         self.give_back();
     }
 
+    fn reload(&self) -> Result<Engine<dyn Recognizer>, gst::StateChangeError> {
+        self.take_again()
+    }
+
+    fn free(&self, engine: Engine<dyn Recognizer>) {
+        self.drop_model(engine);
+    }
+
     fn running(&self) -> Option<Arc<Whispering>> {
         self.running.lock().clone()
     }
@@ -154,7 +163,7 @@ impl FlowElement for Transcriber {
         *self.language.lock() = None;
     }
 
-    fn ask(&self, running: &Whispering, window: Window) -> Result<Hypothesis, RunError> {
+    fn ask(&self, running: &Whispering, window: Window) -> Result<Hypothesis, Refusal> {
         gst::debug!(
             CAT,
             imp = self,
@@ -163,7 +172,7 @@ impl FlowElement for Transcriber {
             window.samples.len(),
             window.context
         );
-        running.engine.ask(window)
+        self.consult(running, window)
     }
 
     fn announce(&self, output: &Output<Word>) {
@@ -200,6 +209,15 @@ impl ObjectImpl for Transcriber {
     fn constructed(&self) {
         self.parent_constructed();
         pads::add(&*self.obj(), &self.sinkpad, &self.srcpad);
+    }
+
+    fn signals() -> &'static [glib::subclass::Signal] {
+        static SIGNALS: LazyLock<[glib::subclass::Signal; 1]> = LazyLock::new(|| {
+            [cleanup::signal(|element: &super::Transcriber| {
+                element.imp().cleanup()
+            })]
+        });
+        &*SIGNALS
     }
 }
 

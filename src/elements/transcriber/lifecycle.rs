@@ -5,10 +5,12 @@ use std::sync::Arc;
 use gst::subclass::prelude::*;
 
 use super::imp::Transcriber;
+use super::settings::Settings;
 use super::work::Transcription;
 use crate::elements::checkpoints::Checkpoints;
 use crate::elements::flow::element::Running;
 use crate::elements::load;
+use crate::infer::engine::Engine;
 use crate::infer::recognizer::{Loader, Recognizer};
 use crate::infer::{heap, model_file, whisper::Whisper};
 use crate::memory::{Label, Stage};
@@ -43,34 +45,65 @@ impl Transcriber {
         // What others freed and glibc kept would be taken first, and the model would look smaller than it is.
         heap::give_back();
         checkpoints.write(Label::BeforeTranscription);
+        let engine = self.start(&settings)?;
+        checkpoints.taken(Stage::Transcription);
+        *self.language.lock() = None;
+        let work = Transcription::new(settings.session());
+        *self.running.lock() = Some(Arc::new(Running::new(work, Some(engine))));
+        Ok(())
+    }
+
+    /// Takes the model again that was freed while the element ran.
+    pub(super) fn take_again(&self) -> Result<Engine<dyn Recognizer>, gst::StateChangeError> {
+        let checkpoints = self.checkpoints.lock().clone();
+        if let Some(checkpoints) = &checkpoints {
+            checkpoints.begin_stage(Stage::Transcription);
+            heap::give_back();
+            checkpoints.write(Label::BeforeTranscription);
+        }
+        let engine = self.start(&self.settings())?;
+        if let Some(checkpoints) = &checkpoints {
+            checkpoints.taken(Stage::Transcription);
+        }
+        Ok(engine)
+    }
+
+    fn start(&self, settings: &Settings) -> Result<Engine<dyn Recognizer>, gst::StateChangeError> {
         let factory = self.factory.lock().clone();
-        let (session, loader) = match factory {
-            Some(factory) => (settings.session(), factory()),
+        let loader = match factory {
+            Some(factory) => factory(),
             None => {
                 let config = settings
                     .config()
                     .map_err(|text| load::refuse_settings(&*self.obj(), &text))?;
                 let whisper = config.whisper;
                 let loader: Loader = Box::new(move |report| Ok(Box::new(Whisper::load(&whisper, report)?)));
-                (config.session, loader)
+                loader
             }
         };
-        let (engine, ()) = load::start(&*self.obj(), "scribe-whisper", "the model", loader)?;
-        checkpoints.taken(Stage::Transcription);
-        *self.language.lock() = None;
-        *self.running.lock() = Some(Arc::new(Running::new(Transcription::new(session), engine)));
-        Ok(())
+        Ok(load::start(&*self.obj(), "scribe-whisper", "the model", loader)?.0)
+    }
+
+    /// Frees the model.
+    pub(super) fn drop_model(&self, engine: Engine<dyn Recognizer>) {
+        let checkpoints = self.checkpoints.lock().clone();
+        freeing(checkpoints.as_deref(), || drop(engine));
     }
 
     /// Gives everything back, however far `take` came.
     pub(super) fn give_back(&self) {
         let checkpoints = self.checkpoints.lock().take();
         let running = self.running.lock().take();
-        let write = |label| checkpoints.iter().for_each(|c| c.write(label));
-        write(Label::BeforeWhisperCleanup);
-        drop(running);
-        heap::give_back();
-        write(Label::AfterWhisperCleanup);
-        write(Label::AfterTranscription);
+        freeing(checkpoints.as_deref(), || drop(running));
     }
+}
+
+/// `free` with the checkpoints around it.
+fn freeing(checkpoints: Option<&Checkpoints>, free: impl FnOnce()) {
+    let write = |label| checkpoints.iter().for_each(|c| c.write(label));
+    write(Label::BeforeWhisperCleanup);
+    free();
+    heap::give_back();
+    write(Label::AfterWhisperCleanup);
+    write(Label::AfterTranscription);
 }

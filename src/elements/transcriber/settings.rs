@@ -58,7 +58,6 @@ impl Default for Settings {
 #[derive(Clone, Debug)]
 pub(super) struct Config {
     pub whisper: WhisperConfig,
-    pub session: SessionConfig,
 }
 
 /// whisper.cpp uses no more threads than this unless told to: its default.
@@ -95,7 +94,6 @@ impl Settings {
                 suppress_non_speech: self.suppress_non_speech,
                 threads,
             },
-            session: self.session(),
         })
     }
 
