@@ -313,7 +313,7 @@ fn meter(device: Device) -> Option<Arc<Meter>> {
 }
 
 /// Best first: what NVML says of this process, the CUDA driver, the host.
-fn best_probe(device: Device) -> Option<Box<dyn Probe>> {
+pub(super) fn best_probe(device: Device) -> Option<Box<dyn Probe>> {
     fn boxed(probe: Option<impl Probe + 'static>) -> Option<Box<dyn Probe>> {
         probe.map(|probe| Box::new(probe) as Box<dyn Probe>)
     }

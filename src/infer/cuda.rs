@@ -129,6 +129,14 @@ impl Probe for CudaProbe {
             total: self.total,
         })
     }
+
+    /// Not known without a context.
+    fn free(&self) -> Option<u64> {
+        match self.used().ok()? {
+            0 => None,
+            used => Some(self.total.saturating_sub(used)),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ pub mod checkpoint;
 pub mod json;
 pub mod ledger;
 pub mod meter;
+pub mod models;
 pub mod picture;
 pub mod probes;
 pub mod report;

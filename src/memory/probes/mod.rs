@@ -59,6 +59,10 @@ pub trait Probe: Send + Sync {
     fn source(&self) -> Source;
     /// A reading of now; `None` when the device does not answer.
     fn read(&self) -> Option<Reading>;
+    /// Bytes that nobody uses now, so that they can be taken. `None` when that is not known.
+    fn free(&self) -> Option<u64> {
+        None
+    }
 }
 
 /// The values of the `device` properties.

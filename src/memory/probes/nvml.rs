@@ -3,7 +3,9 @@
 
 use std::{fs, sync::Mutex};
 
-use nvml_wrapper::{Nvml, enums::device::UsedGpuMemory, error::NvmlError};
+use nvml_wrapper::{
+    Nvml, enums::device::UsedGpuMemory, error::NvmlError, struct_wrappers::device::MemoryInfo,
+};
 
 use super::{Probe, Reading, Source, workers};
 
@@ -89,8 +91,9 @@ impl NvmlProbe {
         })
     }
 
-    fn used_by_all(&self) -> Result<u64, NvmlError> {
-        Ok(self.nvml.device_by_uuid(self.uuid.as_str())?.memory_info()?.used)
+    /// What all processes use and leave.
+    fn memory(&self) -> Result<MemoryInfo, NvmlError> {
+        self.nvml.device_by_uuid(self.uuid.as_str())?.memory_info()
     }
 }
 
@@ -109,12 +112,16 @@ impl Probe for NvmlProbe {
         let allocated = match self.used_by(&pids).ok().flatten() {
             Some(bytes) => bytes,
             // Per-process use is hidden (containers, WSL): what came since the baseline is ours.
-            None => self.used_by_all().ok()?.saturating_sub(self.baseline),
+            None => self.memory().ok()?.used.saturating_sub(self.baseline),
         };
         Some(Reading {
             allocated,
             total: self.total,
         })
+    }
+
+    fn free(&self) -> Option<u64> {
+        self.memory().ok().map(|memory| memory.free)
     }
 }
 
