@@ -181,6 +181,17 @@ fn ten_cycles_hold_what_the_first_held() {
     }
 }
 
+/// The same bytes, from the library and from a file.
+#[test]
+fn the_bundled_model_says_what_its_file_says() {
+    let samples = common::decode(&recording("conversation.flac"));
+    let samples = &samples[..20 * RATE as usize];
+    let [bundled, file] =
+        ["bundled", &demo_model()].map(|model| common::transcribe(model, samples, ONE_THREAD));
+    assert!(bundled.len() > 10, "{:?}", texts(&bundled));
+    assert_eq!(bundled, file);
+}
+
 #[test]
 fn a_file_without_audio_and_a_file_that_is_no_media_are_errors() {
     let folder = tempfile::tempdir().unwrap();

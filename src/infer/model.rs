@@ -1,6 +1,7 @@
 //! What an [`Engine`](super::engine::Engine) asks of a model, whatever it is for and whichever runtime hosts it.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -20,6 +21,26 @@ pub trait Model {
 
     /// Answers one request. Returns [`RunError::Cancelled`] soon after `cancel` is set; the model stays usable.
     fn run(&mut self, request: &Self::Request, cancel: &Cancel) -> Result<Self::Answer, RunError>;
+}
+
+/// Where a model comes from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum ModelSource {
+    /// The one that this library brings.
+    #[default]
+    Bundled,
+    /// A file.
+    File(PathBuf),
+}
+
+/// As properties and errors name it: the path, or "bundled".
+impl fmt::Display for ModelSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ModelSource::Bundled => f.write_str("bundled"),
+            ModelSource::File(path) => path.display().fmt(f),
+        }
+    }
 }
 
 /// Makes a model on the thread that will own it; the argument reports progress in per cent.

@@ -6,7 +6,7 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::{BufReader, Read, Seek};
+use std::io::{BufReader, Cursor, Read, Seek};
 use std::path::Path;
 
 use super::model::LoadError;
@@ -88,6 +88,20 @@ pub fn check(path: &Path) -> Result<ModelShape, LoadError> {
     }
     .shape()
     .map_err(|problem| LoadError::WrongFile(format!("the model file {shown} {problem}")))
+}
+
+/// Checks a model in memory, which errors call `name`.
+///
+/// # Errors
+/// [`LoadError::WrongFile`], as [`check`].
+pub fn check_bytes(bytes: &[u8], name: &str) -> Result<ModelShape, LoadError> {
+    Walk {
+        reader: BufReader::new(Cursor::new(bytes)),
+        at: 0,
+        size: bytes.len() as u64,
+    }
+    .shape()
+    .map_err(|problem| LoadError::WrongFile(format!("the model {name} {problem}")))
 }
 
 struct Walk<R> {
@@ -340,7 +354,6 @@ pub(super) fn what_is(magic: u32) -> &'static str {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use std::io::Cursor;
 
     /// The smallest file that passes: width 32, one layer each, every tensor of 32 f32.
     fn model() -> Vec<u8> {
@@ -360,18 +373,9 @@ mod tests {
         f
     }
 
-    fn walk(bytes: &[u8]) -> Result<ModelShape, String> {
-        Walk {
-            reader: BufReader::new(Cursor::new(bytes)),
-            at: 0,
-            size: bytes.len() as u64,
-        }
-        .shape()
-    }
-
     #[test]
     fn a_whole_file_passes() {
-        assert_eq!(walk(&model()).unwrap().n_text_state, 32);
+        assert_eq!(check_bytes(&model(), "x").unwrap().n_text_state, 32);
     }
 
     #[test]
@@ -395,7 +399,8 @@ mod tests {
             (&huge_token, "a token of 4294967295 bytes"),
             (&other, "another architecture"),
         ] {
-            let problem = walk(bytes).unwrap_err();
+            let problem = check_bytes(bytes, "x.bin").unwrap_err().to_string();
+            assert!(problem.starts_with("the model x.bin "), "{problem}");
             assert!(
                 problem.contains(expected),
                 "{problem:?} does not say {expected:?}"
@@ -420,7 +425,7 @@ mod tests {
             let at = at % (bytes.len() - 4);
             bytes[at..at + 4].copy_from_slice(&value.to_le_bytes());
             bytes.truncate(cut);
-            let _ = walk(&bytes);
+            let _ = check_bytes(&bytes, "x");
         }
     }
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Once;
 
 use gst::prelude::*;
+use gstscribe::infer::model::ModelSource;
 use gstscribe::infer::whisper::WhisperConfig;
 use gstscribe::speech::Word;
 use whisper_rs::{FullParams, SamplingStrategy, WhisperContext};
@@ -258,7 +259,7 @@ fn feed(source: &gst_app::AppSrc, pieces: Pieces) {
 /// The parameters of the element's defaults, as far as the direct call has them.
 pub fn whisper_config(model: &str) -> WhisperConfig {
     WhisperConfig {
-        model: model.into(),
+        model: ModelSource::File(model.into()),
         language: None,
         translate: false,
         initial_prompt: None,
@@ -278,9 +279,9 @@ pub fn whisper_config(model: &str) -> WhisperConfig {
 /// The segments of one `WhisperState::full` call over all samples: what the element's text is measured against.
 pub fn direct_segments(model: &str, samples: &[f32], threads: i32) -> Vec<String> {
     let config = whisper_config(model);
-    let shape = gstscribe::infer::model_file::check(&config.model).unwrap();
+    let shape = gstscribe::infer::model_file::check(model.as_ref()).unwrap();
     let parameters = gstscribe::infer::whisper::context_parameters(&shape);
-    let context = WhisperContext::new_with_params(&config.model, parameters).unwrap();
+    let context = WhisperContext::new_with_params(model, parameters).unwrap();
     let mut state = context.create_state().unwrap();
     let mut p = FullParams::new(SamplingStrategy::Greedy {
         best_of: config.best_of,

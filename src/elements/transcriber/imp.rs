@@ -34,7 +34,7 @@ pub(super) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
 #[properties(wrapper_type = super::Transcriber)]
 pub struct Transcriber {
     #[property(name = "model-path", get, set, type = Option<String>, member = model_path, nick = "Model path",
-        blurb = "A Whisper model in ggml format", mutable_ready)]
+        blurb = "A Whisper model in ggml format; bundled is the small demo model in this plugin", mutable_ready)]
     #[property(name = "language-code", get, set, type = Option<String>, member = language_code, nick = "Language code",
         blurb = "Language spoken, as BCP-47 code (en-US); auto detects it once", mutable_ready)]
     #[property(name = "translate", get, set, type = bool, member = translate, nick = "Translate",

@@ -12,7 +12,10 @@ use crate::elements::flow::element::Running;
 use crate::elements::load;
 use crate::infer::engine::Engine;
 use crate::infer::recognizer::{Loader, Recognizer};
-use crate::infer::{heap, model_file, whisper::Whisper};
+use crate::infer::{
+    heap,
+    whisper::{self, Whisper},
+};
 use crate::memory::{Label, Stage};
 
 /// A running transcriber.
@@ -28,7 +31,7 @@ impl Transcriber {
         let config = settings
             .config()
             .map_err(|text| load::refuse_settings(&*self.obj(), &text))?;
-        model_file::check(&config.whisper.model)
+        whisper::check(&config.whisper.model)
             .map(drop)
             .map_err(|e| load::refuse(&*self.obj(), &e))
     }

@@ -1,6 +1,7 @@
 //! SECTION:element-scribetranscriber
 //!
-//! Turns speech into timed words with a Whisper model (ggml format, as whisper.cpp uses).
+//! Turns speech into timed words with a Whisper model (ggml format, as whisper.cpp uses). With `model-path=bundled` it
+//! is the small demo model that the plugin brings, which knows a few hundred English words.
 //!
 //! One word leaves in each buffer, with PTS and duration, and its confidence, language and segment number in
 //! a `GstScribeWordMeta`. GAP events cover every stretch without a word. `scribecaptions` makes captions of

@@ -1,7 +1,6 @@
 //! Properties → one validated [`Config`] at READY→PAUSED.
 
-use std::path::PathBuf;
-
+use crate::infer::model::ModelSource;
 use crate::infer::whisper::WhisperConfig;
 use crate::speech::transcribe::SessionConfig;
 
@@ -68,8 +67,8 @@ impl Settings {
     /// A sentence for the user, where the model path or the language is missing or wrong.
     pub fn config(&self) -> Result<Config, String> {
         let model = self.model_path.as_deref().filter(|p| !p.is_empty()).ok_or(
-            "no model is set. Set model-path to a ggml Whisper model, such as the bundled \
-             models/ggml-scribe-demo.en-q5_0.bin, or one that scripts/get-model downloads",
+            "no model is set. Set model-path to a ggml Whisper model, such as one that scripts/get-model downloads, \
+             or to \"bundled\" for the small demo model that this plugin brings",
         )?;
         let threads = match self.threads {
             0 => std::thread::available_parallelism()
@@ -79,7 +78,7 @@ impl Settings {
         };
         Ok(Config {
             whisper: WhisperConfig {
-                model: PathBuf::from(model),
+                model: source(model),
                 language: whisper_language(self.language_code.as_deref().unwrap_or("auto"))?,
                 translate: self.translate,
                 initial_prompt: self.initial_prompt.clone().filter(|p| !p.is_empty()),
@@ -102,6 +101,16 @@ impl Settings {
         SessionConfig {
             gate: self.silence_gate,
         }
+    }
+}
+
+/// The value that stands for the model in the library; a file of that name is `./bundled`.
+const BUNDLED: &str = "bundled";
+
+fn source(model_path: &str) -> ModelSource {
+    match model_path {
+        BUNDLED => ModelSource::Bundled,
+        path => ModelSource::File(path.into()),
     }
 }
 
@@ -160,6 +169,15 @@ mod tests {
 
     #[test]
     fn a_model_is_asked_for() {
-        assert!(Settings::default().config().unwrap_err().contains("model-path"));
+        let text = Settings::default().config().unwrap_err();
+        assert!(text.contains("model-path") && text.contains("bundled"), "{text}");
+    }
+
+    #[test]
+    fn only_the_bare_word_is_the_bundled_model() {
+        assert_eq!(source("bundled"), ModelSource::Bundled);
+        for path in ["./bundled", "bundled/x.bin", "Bundled", "x.bin"] {
+            assert_eq!(source(path), ModelSource::File(path.into()));
+        }
     }
 }

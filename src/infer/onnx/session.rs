@@ -3,7 +3,6 @@
 use std::fmt;
 use std::fs::File;
 use std::io::Read;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use ort::ErrorCode;
@@ -12,19 +11,10 @@ use ort::value::{Outlet, TensorElementType, TensorRef};
 
 use super::provider;
 use super::runtime::{self, Runtime, runtime};
+pub use crate::infer::model::ModelSource;
 use crate::infer::model::{Cancel, LoadError, RunError};
 use crate::infer::model_file;
 use crate::memory::probes::Device;
-
-/// Where a model comes from.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum ModelSource {
-    /// The one that this library brings.
-    #[default]
-    Bundled,
-    /// A file.
-    File(PathBuf),
-}
 
 /// How sessions run.
 #[derive(Clone, Debug, PartialEq)]

@@ -5,6 +5,7 @@
 mod hooks;
 mod parameters;
 mod resume;
+mod source;
 
 use std::sync::Arc;
 
@@ -12,9 +13,10 @@ use whisper_rs::{FullParams, WhisperContext, WhisperError, WhisperSegment, Whisp
 
 use self::hooks::Hooks;
 pub use self::parameters::{WhisperConfig, context_parameters};
+pub use self::source::check;
 use super::alignment::{self, Alignment};
 use super::model::{Cancel, LoadError, RunError};
-use super::model_file::{self, ModelShape};
+use super::model_file::ModelShape;
 use super::recognizer::Recognizer;
 use super::{backend_hook, heap};
 use crate::speech::transcribe::{Context, Hypothesis, Segment, Token, Window};
@@ -46,7 +48,7 @@ impl Whisper {
     pub fn load(config: &WhisperConfig, report: &mut dyn FnMut(i32)) -> Result<Self, LoadError> {
         hooks::log_to_gstreamer();
         report(0);
-        let shape = model_file::check(&config.model)?;
+        let shape = check(&config.model)?;
         parameters::check_language(config, &shape)?;
         report(10);
         let alignment = alignment::of(&shape);
@@ -61,7 +63,7 @@ impl Whisper {
             LoadError::NoMemory(format!(
                 "out of memory: the model {} is loaded, but there is no room for its working state. Use a smaller \
                  model, or free memory",
-                config.model.display()
+                config.model
             ))
         })?;
         heap::give_back(); // what reading the file left behind
@@ -213,12 +215,12 @@ fn samples(centiseconds: i64) -> u64 {
 
 fn open(config: &WhisperConfig, shape: &ModelShape) -> Result<WhisperContext, LoadError> {
     let parameters = context_parameters(shape);
-    WhisperContext::new_with_params(&config.model, parameters).map_err(|_| {
+    source::open(&config.model, parameters).map_err(|_| {
         heap::give_back();
         LoadError::WrongFile(format!(
-            "whisper.cpp cannot load the model file {}: its header is right, but the contents are damaged or too new. \
+            "whisper.cpp cannot load the model {}: its header is right, but the contents are damaged or too new. \
              Download or convert it again (GST_DEBUG=scribe-whisper:4 shows what it says)",
-            config.model.display()
+            config.model
         ))
     })
 }

@@ -2,20 +2,18 @@
 
 #![allow(unsafe_code)] // the parameters carry callbacks
 
-use std::path::PathBuf;
-
 use whisper_rs::{FullParams, SamplingStrategy, WhisperContextParameters};
 
 use super::hooks::Hooks;
 use crate::infer::alignment;
-use crate::infer::model::LoadError;
+use crate::infer::model::{LoadError, ModelSource};
 use crate::infer::model_file::ModelShape;
 
 /// How to transcribe. The names and defaults of whisper.cpp's `whisper_full_params`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WhisperConfig {
-    /// The ggml model file.
-    pub model: PathBuf,
+    /// The ggml model.
+    pub model: ModelSource,
     /// Language as whisper.cpp knows it ("en"), or `None` to detect it once.
     pub language: Option<String>,
     /// Translate into English.
@@ -46,7 +44,7 @@ pub struct WhisperConfig {
 
 /// Whether a model of this shape can do what is asked for.
 pub(super) fn check_language(config: &WhisperConfig, shape: &ModelShape) -> Result<(), LoadError> {
-    let model = config.model.display();
+    let model = &config.model;
     let language = config.language.as_deref().unwrap_or("en");
     if whisper_rs::get_lang_id(language).is_none() {
         return Err(LoadError::WrongFile(format!(
