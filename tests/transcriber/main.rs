@@ -3,6 +3,7 @@
 mod cleanup;
 #[path = "../common/mod.rs"]
 mod common;
+mod delay;
 mod errors;
 mod flow;
 mod rig;

@@ -8,6 +8,7 @@ use gst::{glib, prelude::*, subclass::prelude::*};
 use parking_lot::Mutex;
 
 use super::LoaderFactory;
+use super::delay::Delay;
 use super::lifecycle::Whispering;
 use super::settings::Settings;
 use super::work::Transcription;
@@ -69,9 +70,14 @@ pub struct Transcriber {
         nick = "Threads", blurb = "CPU threads; 0 takes one a processor, at most 4", mutable_ready)]
     #[property(name = "latency", get, set, type = u32, member = latency, minimum = 0, maximum = 600_000, default = 4_000,
         nick = "Latency", blurb = "Allowance for inference on a live source, in ms", mutable_ready)]
+    #[property(name = "lateness", get, set = Self::set_lateness, type = u32, member = lateness, maximum = 600_000,
+        nick = "Lateness", blurb = "By how much words come later than they are said, in ms", mutable_ready)]
     #[property(name = "memory-log", get, set, type = Option<String>, member = memory_log, nick = "Memory log",
         blurb = "File to which memory checkpoints are appended as JSON lines", mutable_ready)]
     settings: std::sync::Mutex<Settings>, // the derive knows no other mutex
+    #[property(name = "max-observed-delay", get = |this: &Self| this.delay.milliseconds(), type = u32, nick = "Maximum observed delay",
+        blurb = "Longest time from the end of a word to its push on a live source, in ms")]
+    pub(super) delay: Delay,
     pub(super) factory: Mutex<Option<LoaderFactory>>,
     pub(super) running: Mutex<Option<Arc<Whispering>>>,
     pub(super) checkpoints: Mutex<Option<Arc<Checkpoints>>>,
@@ -90,6 +96,7 @@ impl ObjectSubclass for Transcriber {
     fn with_class(_: &Self::Class) -> Self {
         Transcriber {
             settings: std::sync::Mutex::default(),
+            delay: Delay::default(),
             factory: Mutex::default(),
             running: Mutex::default(),
             checkpoints: Mutex::default(),
@@ -103,6 +110,15 @@ impl ObjectSubclass for Transcriber {
 impl Transcriber {
     pub(super) fn set_recognizer(&self, factory: LoaderFactory) {
         *self.factory.lock() = Some(factory);
+    }
+
+    /// The pad shifts the running time of all that leaves by it.
+    fn set_lateness(&self, milliseconds: u32) {
+        self.settings
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .lateness = milliseconds;
+        self.srcpad.set_offset(i64::from(milliseconds) * 1_000_000);
     }
 
     pub(super) fn settings(&self) -> Settings {
@@ -190,7 +206,11 @@ impl FlowElement for Transcriber {
         }
     }
 
-    fn buffer(&self, _: &Whispering, word: &Word) -> gst::Buffer {
+    fn buffer(&self, running: &Whispering, word: &Word) -> gst::Buffer {
+        let said = running.segment().to_running_time(samples_to_time(word.end));
+        if self.delay.observe(&*self.obj(), &self.sinkpad, said) {
+            self.obj().notify("max-observed-delay");
+        }
         word::to_buffer(word)
     }
 }

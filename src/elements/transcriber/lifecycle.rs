@@ -51,6 +51,7 @@ impl Transcriber {
         let engine = self.start(&settings)?;
         checkpoints.taken(Stage::Transcription);
         *self.language.lock() = None;
+        self.delay.reset();
         let work = Transcription::new(settings.session());
         *self.running.lock() = Some(Arc::new(Running::new(work, Some(engine))));
         Ok(())

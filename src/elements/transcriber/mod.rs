@@ -26,6 +26,8 @@
 //! ## Latency
 //!
 //! On a live source: 31 s (the window and its look-ahead) + `latency` (allowance for inference).
+//! `max-observed-delay` tells how long words really took. `lateness` moves all words to a later running time and
+//! leaves their timestamps: whoever may show words later than they are said can lower `latency` by as much.
 //!
 //! ## Memory
 //!
@@ -35,6 +37,7 @@
 //!
 //! Since: 0.1
 
+mod delay;
 mod imp;
 mod lifecycle;
 mod settings;

@@ -23,6 +23,7 @@ pub(super) struct Settings {
     pub silence_gate: bool,
     pub threads: u32,
     pub latency: u32,
+    pub lateness: u32,
     pub memory_log: Option<String>,
 }
 
@@ -48,6 +49,7 @@ impl Default for Settings {
             silence_gate: true,
             threads: 0,
             latency: 4_000,
+            lateness: 0,
             memory_log: None,
         }
     }

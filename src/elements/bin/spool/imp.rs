@@ -102,9 +102,7 @@ impl Spool {
                 if state.flushing {
                     return Err(gst::FlowError::Flushing);
                 }
-                if let Err(error) = state.downstream {
-                    return Err(error);
-                }
+                let _ = state.downstream?;
                 if state.held || state.store.bytes() <= MOST_WAITING {
                     break;
                 }
