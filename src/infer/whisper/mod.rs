@@ -41,6 +41,8 @@ pub struct Whisper {
     heard: Option<Arc<str>>,
     multilingual: bool,
     alignment: Alignment,
+    /// What to try when memory runs out.
+    smaller: String,
 }
 
 impl Whisper {
@@ -61,9 +63,10 @@ impl Whisper {
         };
         let state = state.map_err(|_| {
             LoadError::NoMemory(format!(
-                "out of memory: the model {} is loaded, but there is no room for its working state. Use a smaller \
-                 model, or free memory",
-                config.model
+                "out of memory: the model {} is loaded, but there is no room for its working state. Use {}, or free \
+                 memory",
+                config.model,
+                source::smaller(&config.model)
             ))
         })?;
         heap::give_back(); // what reading the file left behind
@@ -95,6 +98,7 @@ impl Whisper {
             heard: None,
             multilingual: shape.is_multilingual(),
             alignment,
+            smaller: source::smaller(&config.model),
         })
     }
 
@@ -180,11 +184,11 @@ impl Recognizer for Whisper {
         if let Err(WhisperError::GenericError(-7)) = result {
             // whisper.cpp has freed the state itself (trap 1): freeing it again would crash.
             std::mem::forget(state);
-            return Err(RunError::Failed(
-                "out of memory: whisper.cpp could not grow its cache for several decoders. Use a smaller model, \
-                 beam-size=1 or best-of=1"
-                    .into(),
-            ));
+            return Err(RunError::Failed(format!(
+                "out of memory: whisper.cpp could not grow its cache for several decoders. Use {}, beam-size=1 or \
+                 best-of=1",
+                self.smaller
+            )));
         }
         let outcome = match result {
             _ if cancelled => Err(RunError::Cancelled),

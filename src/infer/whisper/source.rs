@@ -4,6 +4,7 @@ use whisper_rs::{WhisperContext, WhisperContextParameters, WhisperError};
 
 use crate::infer::model::{LoadError, ModelSource};
 use crate::infer::model_file::{self, ModelShape};
+use crate::memory::models;
 
 /// Our own, trained in `models/train`.
 static BUNDLED: &[u8] = include_bytes!("../../../models/ggml-scribe-demo.en-q5_0.bin");
@@ -19,6 +20,19 @@ pub fn check(source: &ModelSource) -> Result<ModelShape, LoadError> {
     }
 }
 
+/// What to try when there is no memory for this model.
+pub(super) fn smaller(source: &ModelSource) -> String {
+    let file = match source {
+        ModelSource::Bundled => None,
+        ModelSource::File(path) => path.file_name().and_then(|name| name.to_str()),
+    };
+    let name = file.and_then(models::name_of_file).and_then(models::smaller_than);
+    match name {
+        Some(name) => format!("a smaller model, such as {name} (scripts/get-model {name})"),
+        None => "a smaller model".to_owned(),
+    }
+}
+
 /// Lets whisper.cpp read it. What is bundled stays in the library's read-only pages; its weights are copied, as a
 /// file's are.
 pub(super) fn open(
@@ -28,5 +42,27 @@ pub(super) fn open(
     match source {
         ModelSource::Bundled => WhisperContext::new_from_buffer_with_params(BUNDLED, parameters),
         ModelSource::File(path) => WhisperContext::new_with_params(path, parameters),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_smaller_model_is_named_where_there_is_one() {
+        for (file, said) in [
+            ("/x/ggml-large-v3.bin", Some("large-v3-q5_0")),
+            ("ggml-base.en.bin", Some("base.en-q5_1")),
+            ("ggml-tiny-q5_1.bin", None),
+            ("my-own.bin", None),
+        ] {
+            let text = smaller(&ModelSource::File(file.into()));
+            let expected = said.map_or("a smaller model".to_owned(), |name| {
+                format!("a smaller model, such as {name} (scripts/get-model {name})")
+            });
+            assert_eq!(text, expected, "{file}");
+        }
+        assert_eq!(smaller(&ModelSource::Bundled), "a smaller model");
     }
 }

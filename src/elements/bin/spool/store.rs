@@ -69,6 +69,8 @@ impl<T, M: Medium> Store<T, M> {
             && begun.len() + bytes.len() <= SECOND
             && first.is_continued_by(begun.len(), &label)
         {
+            // Once and for all: growing by halves would leave holes of the sizes in between.
+            begun.reserve_exact(SECOND - begun.len());
             begun.extend_from_slice(bytes);
             *first = first.grown(begun.len());
             return Ok(());
@@ -89,7 +91,7 @@ impl<T, M: Medium> Store<T, M> {
         closed
     }
 
-    /// The block at the end grows no more: what doubling took too much is freed, and over the limit it leaves memory.
+    /// The block at the end grows no more: what it does not fill is freed, and over the limit it leaves memory.
     fn close_block(&mut self) -> io::Result<()> {
         let Some(Entry::Audio(_, place)) = self.entries.back_mut() else {
             return Ok(());

@@ -9,6 +9,7 @@ use proptest::prelude::*;
 use super::block::{Label, SECOND};
 use super::medium::{Medium, TemporaryFile};
 use super::store::{Item, Store};
+use crate::memory::probes::{HostProbe, Probe};
 use crate::time::samples_to_time;
 
 type Real = Store<&'static str, TemporaryFile>;
@@ -84,6 +85,26 @@ fn others_stay_where_they_were() {
             "limit {limit}"
         );
         assert_eq!(store.bytes(), 0);
+    }
+}
+
+/// Ten minutes in buffers of 10 ms, in memory and in the file: what the process holds more.
+#[test]
+fn small_buffers_cost_their_bytes() {
+    let probe = HostProbe::new().unwrap();
+    let held = || probe.read().unwrap().allocated;
+    let bytes = 600 * SECOND as u64;
+    for (limit, expected) in [(u64::MAX, bytes), (0, 0)] {
+        let mut store = Real::default();
+        store.set_limit(limit);
+        let before = held();
+        for i in 0..60_000 {
+            store.push_audio(label(i * 160), &tone(i * 160, 160)).unwrap();
+        }
+        let growth = held().saturating_sub(before);
+        println!("limit {limit}: {bytes} bytes of audio, {growth} more are held");
+        assert_eq!(store.bytes(), bytes);
+        assert!(growth >= expected && growth <= expected + bytes / 20, "{growth}");
     }
 }
 
