@@ -1,22 +1,34 @@
-//! `scribe-memory LOG...`: the memory of a run as a timeline, and a verdict on its cleanups.
+//! `scribe-memory LOG...`: the memory of a run as a timeline and a chart, and a verdict on its cleanups.
 
 use std::{
     env, fs,
     io::{self, Read, Write},
+    path::{Path, PathBuf},
     process::ExitCode,
 };
 
-use gstscribe::memory::{picture, timeline};
+use gstscribe::memory::{
+    chart::{Format, Sheet},
+    picture,
+    timeline::{self, Run},
+};
 
 const USAGE: &str = "\
-Usage: scribe-memory LOG...
+Usage: scribe-memory [--chart FILE] LOG...
 
 Draws the memory checkpoints in each LOG as a timeline and judges the cleanups.
 A LOG is a file (- is the standard input) with the output of a run under
 GST_DEBUG=scribe-memory:4, or what the property memory-log wrote.
 
-Exit status: 0 all cleanups gave back what they should, 1 one is a leak, 2 a LOG is of no use.
+  --chart FILE  also draw all runs into FILE: an image when its name ends in .svg,
+                a page with a table of the checkpoints when it ends in .html
+
+Exit status: 0 all cleanups gave back what they should, 1 one is a leak, 2 a LOG is of no use
+or the chart cannot be written.
 ";
+
+/// Behind the name of a log with one run: needless above a chart.
+const ALONE: &str = ", run 1 of 1";
 
 /// What the logs came to, the worst last.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -26,40 +38,102 @@ enum Status {
     Unusable = 2,
 }
 
+/// What to do.
+#[derive(Default)]
+struct Arguments {
+    logs: Vec<String>,
+    chart: Option<(PathBuf, Format)>,
+}
+
 fn main() -> ExitCode {
-    let arguments: Vec<String> = env::args().skip(1).collect();
-    match arguments
-        .iter()
-        .find(|a| a.starts_with('-') && *a != "-")
-        .map(String::as_str)
-    {
-        Some("-h" | "--help") => return print(USAGE, Status::Clean),
-        Some("-V" | "--version") => {
-            return print(
-                &format!("scribe-memory {}\n", env!("CARGO_PKG_VERSION")),
-                Status::Clean,
-            );
+    // Lossy: a name that is not UTF-8 is then not found, where args() would panic.
+    let mut words = env::args_os()
+        .skip(1)
+        .map(|word| word.to_string_lossy().into_owned());
+    let mut arguments = Arguments::default();
+    while let Some(word) = words.next() {
+        let chart = match word.as_str() {
+            "-h" | "--help" => return print(USAGE, Status::Clean),
+            "-V" | "--version" => {
+                let version = format!("scribe-memory {}\n", env!("CARGO_PKG_VERSION"));
+                return print(&version, Status::Clean);
+            }
+            "--chart" => match words.next() {
+                Some(file) => file,
+                None => return complain(&format!("--chart needs the name of a file\n{USAGE}")),
+            },
+            option if option.starts_with("--chart=") => option["--chart=".len()..].to_owned(),
+            option if option.starts_with('-') && option != "-" => {
+                return complain(&format!("unknown option {option}\n{USAGE}"));
+            }
+            _ => {
+                arguments.logs.push(word);
+                continue;
+            }
+        };
+        match Format::of(Path::new(&chart)) {
+            Ok(format) => arguments.chart = Some((chart.into(), format)),
+            Err(why) => return complain(&format!("scribe-memory: --chart {why}\n")),
         }
-        Some(option) => return complain(&format!("unknown option {option}\n{USAGE}")),
-        None if arguments.is_empty() => return complain(USAGE),
-        None => {}
     }
+    match arguments.logs.is_empty() {
+        true => complain(USAGE),
+        false => run(&arguments),
+    }
+}
+
+fn run(arguments: &Arguments) -> ExitCode {
     let mut status = Status::Clean;
     let mut text = String::new();
-    for name in &arguments {
-        status = status.max(match report(name, &mut text) {
-            Ok(status) => status,
+    let mut runs: Vec<(String, Run)> = Vec::new();
+    for name in &arguments.logs {
+        match read(name) {
+            Ok(found) => {
+                let count = found.len();
+                let titled = found
+                    .into_iter()
+                    .enumerate()
+                    .map(|(index, run)| (title(name, index, count), run));
+                runs.extend(titled);
+            }
             Err(why) => {
                 eprintln!("scribe-memory: {name}: {why}");
-                Status::Unusable
+                status = Status::Unusable;
             }
-        });
+        }
+    }
+    for (title, run) in &runs {
+        text.push_str(&format!("{title}: {}\n", picture::draw(run)));
+        if run.leaks() {
+            status = status.max(Status::Leak);
+        }
+    }
+    if let Some((path, format)) = arguments.chart.as_ref().filter(|_| !runs.is_empty()) {
+        let sheets: Vec<Sheet> = runs
+            .iter()
+            .map(|(title, run)| Sheet {
+                title: title.strip_suffix(ALONE).unwrap_or(title),
+                run,
+            })
+            .collect();
+        if let Err(why) = fs::write(path, format.draw(&sheets)) {
+            eprintln!(
+                "scribe-memory: the chart cannot be written to {}: {why}",
+                path.display()
+            );
+            status = Status::Unusable;
+        }
     }
     print(&text, status)
 }
 
-/// Appends what is in the log `name` to `text`.
-fn report(name: &str, text: &mut String) -> Result<Status, String> {
+fn title(name: &str, index: usize, count: usize) -> String {
+    let name = if name == "-" { "standard input" } else { name };
+    format!("{name}, run {} of {count}", index + 1)
+}
+
+/// The runs in the log `name`; never empty.
+fn read(name: &str) -> Result<Vec<Run>, String> {
     let (runs, bad) = timeline::read(&load(name).map_err(|error| error.to_string())?);
     for line in &bad {
         eprintln!("scribe-memory: {name}: {line}");
@@ -69,19 +143,7 @@ fn report(name: &str, text: &mut String) -> Result<Status, String> {
                     or set the property memory-log, and give that output"
             .into());
     }
-    for (index, run) in runs.iter().enumerate() {
-        text.push_str(&format!(
-            "{name}, run {} of {}: {}\n",
-            index + 1,
-            runs.len(),
-            picture::draw(run)
-        ));
-    }
-    Ok(if runs.iter().any(timeline::Run::leaks) {
-        Status::Leak
-    } else {
-        Status::Clean
-    })
+    Ok(runs)
 }
 
 /// Logs may hold bytes of any program, so what is not UTF-8 is replaced.

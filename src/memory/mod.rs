@@ -2,8 +2,9 @@
 //!
 //! A [`probes::Probe`] reads a device, the [`ledger`] books the reading at a [`Label`] and judges
 //! cleanups by the card's thresholds ([`verdict`]), a [`report::Record`] is the line and [`json`] the log of it. A [`meter::Meter`] ties them.
-//! Reading back is [`timeline`], drawing is [`picture`]: `scribe-memory` is made of these two.
+//! Reading back is [`timeline`], drawing is [`picture`] as text and [`chart`] as SVG or HTML: `scribe-memory` is made of these.
 
+pub mod chart;
 pub mod checkpoint;
 pub mod json;
 pub mod ledger;

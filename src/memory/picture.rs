@@ -138,7 +138,7 @@ fn mark(verdict: Verdict) -> &'static str {
 }
 
 /// The reference card's "Action Required".
-fn advice(level: Level) -> &'static str {
+pub(super) fn advice(level: Level) -> &'static str {
     match level {
         Level::Normal => "No action needed.",
         Level::Notice => "Monitor closely.",

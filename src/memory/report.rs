@@ -134,7 +134,7 @@ impl FromStr for Record {
         };
         let (mut freed, mut verdict) = (None, None);
         for part in parts {
-            if let Some(mib) = part.strip_suffix(" MiB").and_then(|n| n.parse::<f64>().ok()) {
+            if let Some(mib) = part.strip_suffix(" MiB").and_then(number) {
                 record.allocated = (mib * MIB) as u64;
             } else if let Some(share) = part.strip_prefix("freed ").and_then(percentage) {
                 freed = Some(share);
@@ -166,13 +166,19 @@ const VERDICTS: [Verdict; 3] = [Verdict::Good, Verdict::Partial, Verdict::Leak];
 /// `Allocated: 7.23GB (30.1%)`, and whatever follows, as bytes and per cent.
 fn amount(text: &str) -> Option<(u64, f64)> {
     let (gb, rest) = text.strip_prefix("Allocated:")?.split_once("GB")?;
-    let gb: f64 = gb.trim().parse().ok()?;
+    let gb = number(gb)?;
     let (percent, _) = rest.trim_start().strip_prefix('(')?.split_once(')')?;
     Some(((gb * GB) as u64, percentage(percent)?))
 }
 
 fn percentage(text: &str) -> Option<f64> {
-    text.strip_suffix('%')?.parse().ok()
+    number(text.strip_suffix('%')?)
+}
+
+/// Rust reads "nan" and "inf" as numbers; no amount is one of these.
+fn number(text: &str) -> Option<f64> {
+    let number: f64 = text.trim().parse().ok()?;
+    number.is_finite().then_some(number)
 }
 
 #[cfg(test)]
@@ -262,6 +268,10 @@ mod tests {
             (
                 "Before Whisper Cleanup: 7.23GB",
                 "expected \"LABEL: Allocated: 1.23GB (4.5%)\", found \"Before Whisper Cleanup: 7.23GB\"",
+            ),
+            (
+                "Before Whisper Cleanup: Allocated: nanGB (inf%)",
+                "expected \"LABEL: Allocated: 1.23GB (4.5%)\", found \"Before Whisper Cleanup: Allocated: nanGB (inf%)\"",
             ),
             (
                 "cut",

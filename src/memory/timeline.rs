@@ -14,6 +14,8 @@ pub struct Entry {
     pub record: Record,
     /// Seconds on a clock that all entries of a run share, where the log tells.
     pub seconds: Option<f64>,
+    /// Seconds since 1970, where the log tells.
+    pub date: Option<f64>,
     /// Whose line it is: tells runs apart.
     writer: Writer,
 }
@@ -23,6 +25,24 @@ struct Writer {
     json: bool,
     pid: Option<u32>,
     element: Option<String>,
+}
+
+impl Entry {
+    /// Name of the element that wrote it, where the log tells.
+    pub fn element(&self) -> Option<&str> {
+        self.writer.element.as_deref()
+    }
+}
+
+/// One stage of a run, as one element ran it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Lane<'a> {
+    /// The stage.
+    pub stage: Stage,
+    /// Who ran it, where the log tells.
+    pub element: Option<&'a str>,
+    /// What became of its cleanup; `None` when all that is there is that its work is over.
+    pub outcome: Option<Outcome>,
 }
 
 /// The checkpoints of one READY→PAUSED→READY, in the order of the log.
@@ -103,23 +123,40 @@ impl Run {
         most.unwrap_or(&self.entries[0])
     }
 
-    /// What became of each stage's cleanup, in the order of the stages.
-    pub fn cleanups(&self) -> Vec<(Stage, Outcome)> {
+    /// Whether amounts are to the byte, as the JSON has them; text is rounded.
+    pub fn is_exact(&self) -> bool {
+        self.entries[0].writer.json
+    }
+
+    /// What ran, in the order of the stages: one for each element, as there may be two of a kind.
+    pub fn lanes(&self) -> Vec<Lane<'_>> {
         use Stage::*;
-        [
+        let mut lanes = Vec::new();
+        for stage in [
             AudioPreprocessing,
             Transcription,
             Diarization,
             SpeakerAlignment,
             Pipeline,
-        ]
-        .into_iter()
-        .flat_map(|stage| {
-            self.outcomes(stage)
-                .into_iter()
-                .map(move |outcome| (stage, outcome))
-        })
-        .collect()
+        ] {
+            let mut elements: Vec<_> = self.of(stage).map(Entry::element).collect();
+            elements.sort_unstable();
+            elements.dedup();
+            lanes.extend(elements.into_iter().map(|element| Lane {
+                stage,
+                element,
+                outcome: self.outcome(stage, element),
+            }));
+        }
+        lanes
+    }
+
+    /// What became of each stage's cleanup, in the order of the stages.
+    pub fn cleanups(&self) -> Vec<(Stage, Outcome)> {
+        let lanes = self.lanes().into_iter();
+        lanes
+            .filter_map(|lane| Some((lane.stage, lane.outcome?)))
+            .collect()
     }
 
     /// Whether a cleanup gave back too little.
@@ -127,17 +164,6 @@ impl Run {
         self.cleanups()
             .iter()
             .any(|(_, outcome)| matches!(outcome, Outcome::Judged(c) if c.verdict == Verdict::Leak))
-    }
-
-    /// One for each element that ran the stage: there may be two of a kind.
-    fn outcomes(&self, stage: Stage) -> Vec<Outcome> {
-        let mut elements: Vec<_> = self.of(stage).map(|entry| &entry.writer.element).collect();
-        elements.sort();
-        elements.dedup();
-        elements
-            .into_iter()
-            .filter_map(|element| self.outcome(stage, element.as_deref()))
-            .collect()
     }
 
     fn of(&self, stage: Stage) -> impl Iterator<Item = &Entry> {
@@ -149,7 +175,7 @@ impl Run {
     fn outcome(&self, stage: Stage, element: Option<&str>) -> Option<Outcome> {
         let at = |role| {
             self.of(stage)
-                .filter(|entry| entry.writer.element.as_deref() == element)
+                .filter(|entry| entry.element() == element)
                 .find(|entry| entry.record.label.role() == role)
                 .map(|entry| &entry.record)
         };
@@ -203,6 +229,7 @@ fn entry(line: &str) -> Option<Result<Entry, NotACheckpoint>> {
         return Some(text.trim_end().parse().map(|record| Entry {
             record,
             seconds: debug_time(before),
+            date: None,
             writer: Writer {
                 json: false,
                 pid: debug_pid(before),
@@ -217,6 +244,7 @@ fn entry(line: &str) -> Option<Result<Entry, NotACheckpoint>> {
     Some(line.parse::<JsonLine>().map(|json| Entry {
         record: json.record,
         seconds: Some(json.monotonic as f64 / 1e9),
+        date: Some(json.date),
         writer: Writer {
             json: true,
             pid: Some(json.pid),
@@ -229,8 +257,9 @@ fn entry(line: &str) -> Option<Result<Entry, NotACheckpoint>> {
 fn debug_time(before: &str) -> Option<f64> {
     let mut parts = before.split_whitespace().next()?.split(':');
     let (hours, minutes, seconds) = (parts.next()?, parts.next()?, parts.next()?);
-    let whole = hours.parse::<u32>().ok()? * 3600 + minutes.parse::<u32>().ok()? * 60;
-    Some(f64::from(whole) + seconds.parse::<f64>().ok()?)
+    let whole =
+        f64::from(hours.parse::<u32>().ok()?) * 3600.0 + f64::from(minutes.parse::<u32>().ok()?) * 60.0;
+    Some(whole + seconds.parse::<f64>().ok().filter(|s| (0.0..=60.0).contains(s))?)
 }
 
 /// The process id is the second field of GST_DEBUG.

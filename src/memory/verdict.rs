@@ -9,10 +9,10 @@ pub const NEXT_TO_NOTHING: u64 = 16 << 20;
 const GOOD: f64 = 95.0;
 /// Less than this share back is a leak (reference card).
 const LEAK: f64 = 50.0;
-/// From here on the share of the device deserves notice (reference card).
-const NOTICE: f64 = 70.0;
-/// Above this it is critical (reference card).
-const CRITICAL: f64 = 85.0;
+/// From here on the share of the device, in per cent, deserves notice (reference card).
+pub const NOTICE: f64 = 70.0;
+/// Above this share of the device, in per cent, it is critical (reference card).
+pub const CRITICAL: f64 = 85.0;
 
 /// How full the device is by what is held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
