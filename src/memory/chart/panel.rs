@@ -183,6 +183,9 @@ fn marks(svg: &mut Svg, run: &Run, layout: &Layout) {
         if let Some(cleanup) = mark.cleanup {
             title += &format!("\n{:.1} % freed, {}", cleanup.freed, cleanup.verdict.id());
         }
+        if let Some(element) = entry.element() {
+            title += &format!("\n{element}");
+        }
         let number = record.label.number().to_string();
         svg.titled(&title, |svg| {
             svg.circle("chip", mark.chip, CHIP);

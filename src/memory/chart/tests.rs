@@ -187,6 +187,7 @@ fn every_checkpoint_is_in_with_its_number_and_amounts() {
                 title.contains(&format!("at {:.3} s", seconds - RUN[0].0)),
                 "{title}"
             );
+            assert!(title.ends_with("\ne"), "the element is missing: {title}");
         }
         let whole = words(document.root_element());
         for said in [
