@@ -31,10 +31,9 @@ pub fn page(sheets: &[Sheet]) -> String {
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n\
          <meta name=\"viewport\" content=\"width=device-width\"/>\n\
          <meta name=\"color-scheme\" content=\"light dark\"/>\n<title>{}</title>\n\
-         <style>\n{PAGE}{}@media (prefers-color-scheme: dark) {{\n{}}}\n</style>\n</head>\n<body>\n{sections}</body>\n</html>\n",
+         <style>\n{PAGE}{}</style>\n</head>\n<body>\n{sections}</body>\n</html>\n",
         escape(&title(sheets)),
-        style::light(),
-        style::dark()
+        style::page()
     )
 }
 

@@ -50,14 +50,25 @@ const DARK: Palette = Palette {
     leak: "#ff7a33",
 };
 
-/// Rules for light paper: what a file alone has, as documents are.
-pub fn light() -> String {
+/// Rules of a chart on light paper: what a file alone has, as documents are.
+pub fn chart() -> String {
     rules(&LIGHT)
 }
 
-/// Rules for dark paper, to stand behind the light ones.
-pub fn dark() -> String {
-    rules(&DARK)
+/// Rules of a page with charts, light or dark as its reader likes.
+pub fn page() -> String {
+    let both = |palette: &Palette| {
+        let Palette { paper, ink, grid, .. } = palette;
+        format!(
+            "{}body{{background:{paper};color:{ink}}}\nth,td{{border-color:{grid}}}\n",
+            rules(palette)
+        )
+    };
+    format!(
+        "{}@media (prefers-color-scheme: dark) {{\n{}}}\n",
+        both(&LIGHT),
+        both(&DARK)
+    )
 }
 
 /// The class of a verdict's sign.
@@ -117,9 +128,6 @@ fn rules(palette: &Palette) -> String {
 .m .leak{{fill:{leak}}}
 .m .none{{fill:{soft}}}
 .m .sign{{fill:none;stroke:{paper};stroke-width:1.8;stroke-linecap:round;stroke-linejoin:round}}
-body{{background:{paper};color:{ink}}}
-th,td{{border-color:{grid}}}
-.soft{{color:{soft}}}
 "
     )
 }

@@ -150,7 +150,7 @@ pub fn file(sheets: &[Sheet]) -> String {
         number(height)
     );
     let mut text = open(height, "GPU memory of a run at its checkpoints", &size);
-    let _ = write!(text, "<style>\n{}</style>\n", style::light());
+    let _ = write!(text, "<style>\n{}</style>\n", style::chart());
     let mut paper = Svg::default();
     paper.rect("paper", (0.0, 0.0), layout::WIDTH, height, 0.0);
     text.push_str(&paper.into_text());
