@@ -127,13 +127,32 @@ impl Aligner {
         }
     }
 
-    /// Forgets all, ends and positions included, and begins at sample `start`, as after a seek.
-    pub fn restart(&mut self, start: u64) {
+    /// Forgets the words, their end and their position, and begins at sample `start`, as after a seek. Turns stay.
+    pub fn restart_words(&mut self, start: u64) {
+        let timeline = std::mem::take(&mut self.timeline);
         *self = Self {
+            timeline,
             words_until: start,
             settled: start,
             ..Self::new(self.config.clone())
         };
+    }
+
+    /// Forgets the turns, their end and how far they have come, as after a seek. Words stay, and wait for new ones.
+    pub fn restart_turns(&mut self) {
+        self.timeline = Timeline::default();
+    }
+
+    /// Whether the stream is live: see [`AlignConfig::latency`].
+    pub fn set_latency(&mut self, latency: Option<u64>) {
+        self.config.latency = latency;
+    }
+
+    /// Gives back the room that was needed once. What is held stays.
+    pub fn shrink(&mut self) {
+        self.entries.shrink_to_fit();
+        self.ready.shrink_to_fit();
+        self.timeline.shrink();
     }
 
     /// The next word. Words come in order.
@@ -170,10 +189,15 @@ impl Aligner {
         }
     }
 
-    /// No word will come, until [`Aligner::restart`].
+    /// No word will come, until [`Aligner::restart_words`] or [`Aligner::words_resumed`].
     pub fn words_ended(&mut self) {
         self.words_ended = true;
         self.close(Closes::Sentence);
+    }
+
+    /// Words will come after all, behind those before.
+    pub fn words_resumed(&mut self) {
+        self.words_ended = false;
     }
 
     /// The next turn. Turns come in the order of their starts, and may overlap.
@@ -186,9 +210,15 @@ impl Aligner {
         self.timeline.settle(until);
     }
 
-    /// No turn will come, until [`Aligner::restart`]: the stream of turns is over, or has failed. No word waits for it.
+    /// No turn will come, until [`Aligner::restart_turns`] or [`Aligner::turns_resumed`]: the stream of turns is over,
+    /// or has failed, or there is none. No word waits for it.
     pub fn turns_ended(&mut self) {
-        self.timeline.settle(u64::MAX);
+        self.timeline.end();
+    }
+
+    /// Turns will come after all, behind those before.
+    pub fn turns_resumed(&mut self) {
+        self.timeline.resume();
     }
 
     /// The position that both streams should have reached by now: the clock's running time, less the latency that
@@ -256,7 +286,10 @@ impl Aligner {
     /// Places the words of the first sentence as far as that is final or due; how many of them may leave.
     fn decide(&mut self, len: usize, closed: bool) -> usize {
         let (gap, latency, now) = (self.config.max_gap, self.config.latency, self.now);
-        let is_due = |e: &Entry| latency.is_some_and(|latency| now >= e.end.saturating_add(latency));
+        // Who has left does not keep others back, should it end behind them.
+        let is_due = |e: &Entry| {
+            e.word.is_none() || latency.is_some_and(|latency| now >= e.end.saturating_add(latency))
+        };
         let due = self.entries.range(..len).take_while(|e| is_due(e)).count();
         for (i, entry) in self
             .entries

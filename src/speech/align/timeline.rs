@@ -21,6 +21,7 @@ pub struct Timeline {
     /// By name, so that whatever is equal in all else is decided in the same way each time.
     stretches: BTreeMap<Arc<str>, VecDeque<Range<u64>>>,
     complete: u64,
+    ended: bool,
 }
 
 impl Timeline {
@@ -48,20 +49,35 @@ impl Timeline {
         self.complete = self.complete.max(until);
     }
 
+    /// No turn will come, until [`Timeline::resume`].
+    pub fn end(&mut self) {
+        self.ended = true;
+    }
+
+    /// Turns will come behind those before.
+    pub fn resume(&mut self) {
+        self.ended = false;
+    }
+
     /// All turns that start at or before `at` are here.
     pub fn is_complete_at(&self, at: u64) -> bool {
-        self.complete > at || self.complete == u64::MAX
+        self.ended || self.complete > at
     }
 
     /// Drops what ends before `at`, unless a turn that will come could still adjoin it.
     pub fn forget_before(&mut self, at: u64) {
-        let at = at.min(self.complete);
+        let at = if self.ended { at } else { at.min(self.complete) };
         self.stretches.retain(|_, own| {
             while own.front().is_some_and(|s| s.end < at) {
                 own.pop_front();
             }
             !own.is_empty()
         });
+    }
+
+    /// Gives back the room that was needed once.
+    pub fn shrink(&mut self) {
+        self.stretches.values_mut().for_each(VecDeque::shrink_to_fit);
     }
 
     /// The stretches that share samples with `span` or touch it, with the names of the speakers in order.

@@ -38,6 +38,6 @@ pub use offline::{OfflineConfig, OfflineSession};
 pub use plda::{Plda, PldaError};
 pub use powerset::{MAX_LOCAL_SPEAKERS, Powerset};
 pub use reconstruct::{Placed, Reconstruction, Vote};
-pub use speaker_turns::to_json;
+pub use speaker_turns::{ReadTurnError, from_json, to_json};
 pub use turn::Turn;
 pub use turns::{Named, TurnBuilder, TurnRule};
