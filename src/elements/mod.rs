@@ -1,5 +1,6 @@
 //! Ring 3: the GStreamer elements, one folder each, in the order in which data flows.
 
+pub mod aligner;
 pub mod bin;
 pub mod captions;
 pub mod checkpoints;
@@ -20,6 +21,7 @@ pub(crate) fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     resample::register(plugin)?;
     transcriber::register(plugin)?;
     diarizer::register(plugin)?;
+    aligner::register(plugin)?;
     captions::register(plugin)
 }
 
@@ -35,4 +37,11 @@ pub fn speech_audio_caps() -> gst::Caps {
 /// Caps of the word stream: one bare word per buffer, see [`word`].
 pub fn word_caps() -> gst::Caps {
     gst::Caps::builder("text/x-raw").field("format", "utf8").build()
+}
+
+/// Caps of speaker turns as JSON, see [`crate::speech::diarize::to_json`].
+pub fn turn_caps() -> gst::Caps {
+    gst::Caps::builder("application/x-json")
+        .field("format", "speaker-turns")
+        .build()
 }

@@ -49,7 +49,7 @@ pub fn from_buffer(buffer: &gst::BufferRef) -> Option<Word> {
     if text.is_empty() {
         return None;
     }
-    let end = pts + buffer.duration().unwrap_or(gst::ClockTime::ZERO);
+    let end = pts.saturating_add(buffer.duration().unwrap_or(gst::ClockTime::ZERO));
     let meta = gst::meta::CustomMeta::from_buffer(buffer, META_NAME).ok();
     let fields = meta.as_ref().map(|m| m.structure());
     let text_field = |name: &str| fields.and_then(|f| f.get::<&str>(name).ok()).map(Into::into);
@@ -64,6 +64,15 @@ pub fn from_buffer(buffer: &gst::BufferRef) -> Option<Word> {
         speaker: text_field("speaker"),
         language: text_field("language"),
     })
+}
+
+/// Writes `speaker` into the meta of a word, which it gets where it has none; all else stays.
+pub fn set_speaker(buffer: &mut gst::BufferRef, speaker: &str) {
+    if let Ok(mut meta) = gst::meta::CustomMeta::from_mut_buffer(buffer, META_NAME) {
+        meta.mut_structure().set("speaker", speaker);
+    } else if let Ok(mut meta) = gst::meta::CustomMeta::add(buffer, META_NAME) {
+        meta.mut_structure().set("speaker", speaker);
+    }
 }
 
 #[cfg(test)]
@@ -99,5 +108,31 @@ mod tests {
             (word.text.as_str(), word.start, word.end, word.confidence),
             ("hello", 16_000, 16_000, 1.0)
         );
+    }
+
+    #[test]
+    fn a_speaker_is_written_beside_what_is_there() {
+        gst::init().unwrap();
+        register_meta();
+        let word = Word {
+            text: "so".into(),
+            start: 16_000,
+            end: 20_800,
+            confidence: 0.5,
+            segment: 2,
+            speaker: Some("LEFT".into()),
+            language: Some("de".into()),
+        };
+        let mut known = to_buffer(&word);
+        set_speaker(known.make_mut(), "Ana");
+        let expected = Word {
+            speaker: Some("Ana".into()),
+            ..word
+        };
+        assert_eq!(from_buffer(&known), Some(expected));
+        let mut bare = gst::Buffer::from_slice(b"so");
+        bare.make_mut().set_pts(gst::ClockTime::SECOND);
+        set_speaker(bare.make_mut(), "Ana");
+        assert_eq!(from_buffer(&bare).unwrap().speaker.as_deref(), Some("Ana"));
     }
 }

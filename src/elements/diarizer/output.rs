@@ -2,6 +2,7 @@
 
 use gst::prelude::*;
 
+use crate::elements::turn_caps;
 use crate::speech::diarize::{Speaker, Turn, to_json};
 use crate::speech::rttm;
 use crate::time::{samples_to_time, time_to_samples};
@@ -21,9 +22,7 @@ pub(super) enum Format {
 impl Format {
     fn caps(self) -> gst::Caps {
         match self {
-            Format::Json => gst::Caps::builder("application/x-json")
-                .field("format", "speaker-turns")
-                .build(),
+            Format::Json => turn_caps(),
             Format::Rttm => gst::Caps::builder("application/x-rttm").build(),
         }
     }

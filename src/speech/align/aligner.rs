@@ -374,3 +374,7 @@ impl Aligner {
 #[cfg(test)]
 #[path = "aligner_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "restart_tests.rs"]
+mod restart_tests;

@@ -8,9 +8,9 @@ use crate::time::SAMPLE_RATE;
 
 const S: u64 = SAMPLE_RATE as u64;
 /// A tenth of a second, the unit of the tables below.
-const T: u64 = S / 10;
+pub(super) const T: u64 = S / 10;
 
-fn word(text: &str, start: u64, end: u64) -> Word {
+pub(super) fn word(text: &str, start: u64, end: u64) -> Word {
     Word {
         text: text.into(),
         start,
@@ -22,7 +22,7 @@ fn word(text: &str, start: u64, end: u64) -> Word {
     }
 }
 
-fn aligner(sentence_smoothing: bool, latency: Option<u64>) -> Aligner {
+pub(super) fn aligner(sentence_smoothing: bool, latency: Option<u64>) -> Aligner {
     Aligner::new(AlignConfig {
         sentence_smoothing,
         latency,
@@ -46,7 +46,7 @@ fn drain(aligner: &mut Aligner) -> Vec<Out> {
 
 /// What comes out now.
 #[track_caller]
-fn check(aligner: &mut Aligner, expected: &str) {
+pub(super) fn check(aligner: &mut Aligner, expected: &str) {
     let found: Vec<String> = drain(aligner).iter().map(show).collect();
     assert_eq!(found.join(" "), expected);
 }
@@ -205,81 +205,6 @@ fn a_speaker_that_a_word_came_with_is_kept_where_no_turn_is_near() {
     a.push_word(channel(1));
     a.push_word(channel(30));
     check(&mut a, "A: one./A | LEFT: one./LEFT | ~30");
-}
-
-#[test]
-fn a_restart_of_both_forgets_all() {
-    for turns_first in [true, false] {
-        let mut a = aligner(true, None);
-        a.push_turn(&turn("A", 0, 200 * T));
-        a.push_word(word("one.", 0, 4 * T));
-        a.push_word(word("half", 5 * T, 9 * T));
-        a.turns_ended();
-        a.words_ended();
-        if turns_first {
-            a.restart_turns();
-        }
-        a.restart_words(50 * T);
-        if !turns_first {
-            a.restart_turns();
-        }
-        assert!(!a.is_done());
-        check(&mut a, "");
-        a.push_word(word("two.", 60 * T, 64 * T));
-        check(&mut a, "~60");
-        a.push_turn(&turn("A", 50 * T, 80 * T));
-        a.turns_settled(90 * T);
-        check(&mut a, "A: two./A |");
-    }
-}
-
-#[test]
-fn a_restart_of_one_leaves_the_other() {
-    let mut a = aligner(true, None);
-    a.push_turn(&turn("A", 0, 20 * T));
-    a.push_word(word("one.", 0, 4 * T));
-    a.restart_words(0);
-    a.push_word(word("two.", 10 * T, 14 * T));
-    a.turns_settled(30 * T);
-    check(&mut a, "A: two./A | ~10");
-    a.push_word(word("three.", 40 * T, 44 * T));
-    a.push_turn(&turn("A", 40 * T, 50 * T));
-    a.restart_turns();
-    a.push_turn(&turn("B", 40 * T, 50 * T));
-    a.turns_ended();
-    check(&mut a, "B: three./B | ~40");
-}
-
-#[test]
-fn ended_streams_can_go_on() {
-    let mut a = aligner(true, None);
-    a.push_turn(&turn("A", 0, 20 * T));
-    a.turns_ended();
-    a.push_word(word("one.", 0, 4 * T));
-    a.words_ended();
-    check(&mut a, "A: one./A |");
-    assert!(a.is_done());
-    a.words_resumed();
-    a.turns_resumed();
-    a.push_word(word("two.", 30 * T, 34 * T));
-    check(&mut a, "~30");
-    a.push_turn(&turn("B", 30 * T, 40 * T));
-    a.turns_settled(60 * T);
-    check(&mut a, "B: two./B |");
-}
-
-#[test]
-fn what_becomes_live_has_deadlines() {
-    let mut a = aligner(true, None);
-    a.push_word(word("one.", 0, 4 * T));
-    a.now(100 * T);
-    check(&mut a, "");
-    assert_eq!(a.next_deadline(), None);
-    a.set_latency(Some(10 * T));
-    assert_eq!(a.next_deadline(), Some(14 * T));
-    check(&mut a, "one./- |");
-    a.shrink();
-    assert_eq!(a.waiting(), 0);
 }
 
 #[test]
