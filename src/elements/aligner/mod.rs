@@ -34,7 +34,9 @@
  *
  * ## Memory
  * The checkpoints Before and After Speaker Alignment and Before and After Alignment Tensors Cleanup are logged
- * (`GST_DEBUG=scribe-memory:4`), posted as element messages `gpu-memory` and appended to `memory-log`. The
+ * (`GST_DEBUG=scribe-memory:4`), posted as element messages `gpu-memory` and appended to `memory-log`. Alignment begins
+ * with the first that comes on `turns` (a turn, a GAP, the end), or with the first word that leaves; the cleanup comes before
+ * EOS leaves, or at PAUSED→READY. The
  * action signal `cleanup-models` writes the cleanup early: at once where no word waits, else when none does any more.
  * The element works on behind it. There is no model here, so nothing has to be loaded again.
  *
