@@ -70,6 +70,7 @@ fn inner_nvml() {
             .map(|reading| (reading.allocated / GIB, reading.total / GIB))
     };
     assert_eq!(held(), Some((2, 24)));
+    assert_eq!(probe.free(), Some(17 * GIB), "what nobody uses");
     // Gone from the list: nothing is held. What others took meanwhile is not ours.
     state(&format!("2 {GIB} {}", 9 * GIB));
     assert_eq!(held(), Some((0, 24)));
@@ -92,8 +93,10 @@ fn inner_cuda() {
             .map(|reading| (reading.allocated / GIB, reading.total / GIB))
     };
     assert_eq!(held(&probe), Some((0, 24)), "no context is made to measure");
+    assert_eq!(probe.free(), None, "nor to know what is free");
     state(&format!("1 {}", 8 * GIB));
     assert_eq!(held(&probe), Some((8, 24)), "what others hold was not known");
+    assert_eq!(probe.free(), Some(16 * GIB));
     let later = CudaProbe::new(0).unwrap();
     state(&format!("1 {}", 9 * GIB));
     assert_eq!(held(&later), Some((1, 24)), "less what was used before");

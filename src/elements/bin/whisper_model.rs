@@ -1,7 +1,7 @@
 //! Which Whisper model the property `whisper-model` means.
 
 use std::collections::BTreeSet;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use crate::infer::model::LoadError;
@@ -74,10 +74,7 @@ fn named(size: &str, surroundings: &Surroundings) -> Result<PathBuf, LoadError> 
     }
     let known = models::names().any(|name| name == size);
     let advice = if known {
-        format!(
-            "scripts/get-model {size} {} downloads it",
-            download_folder(surroundings)
-        )
+        format!("\"{}\" downloads it", download(size, surroundings))
     } else {
         "That is no size that is known: scripts/get-model --help lists those. Give a file with its path"
             .to_owned()
@@ -109,10 +106,10 @@ fn largest(surroundings: &Surroundings) -> Result<PathBuf, LoadError> {
             Speech::English | Speech::Unknown => String::new(),
         };
         return Err(LoadError::NotFound(format!(
-            "whisper-model=auto: there is no model{language} in {}. scripts/get-model SIZE {} downloads one; or set \
+            "whisper-model=auto: there is no model{language} in {}. \"{}\" downloads one; or set \
              whisper-model to a file, or to bundled for the small demo model",
             listed(&surroundings.folders),
-            download_folder(surroundings)
+            download("SIZE", surroundings)
         )));
     };
     // Where nothing can be measured nothing is known to be too large.
@@ -139,10 +136,7 @@ fn largest(surroundings: &Surroundings) -> Result<PathBuf, LoadError> {
 /// How to get the model that is one smaller.
 fn smaller(name: &str, surroundings: &Surroundings) -> String {
     match models::smaller_than(name) {
-        Some(smaller) => format!(
-            "Get a smaller one with scripts/get-model {smaller} {}",
-            download_folder(surroundings)
-        ),
+        Some(smaller) => format!("Get a smaller one with \"{}\"", download(smaller, surroundings)),
         None => "Use a device with more memory".to_owned(),
     }
 }
@@ -176,11 +170,19 @@ fn listed(folders: &[PathBuf]) -> String {
     shown.join(", ")
 }
 
-/// Where a model may be put: the first of the folders.
-fn download_folder(surroundings: &Surroundings) -> String {
-    let first = surroundings.folders.first().map(PathBuf::as_path);
-    let first = first.map(Path::as_os_str).unwrap_or(OsStr::new("FOLDER"));
-    first.to_string_lossy().into_owned()
+/// The command that puts a model of this size into the first of the folders.
+fn download(size: &str, surroundings: &Surroundings) -> String {
+    let folder = surroundings
+        .folders
+        .first()
+        .map_or(Path::new("FOLDER"), PathBuf::as_path);
+    // The script makes no folders.
+    let made = if folder.is_dir() {
+        String::new()
+    } else {
+        format!("mkdir -p {} && ", folder.display())
+    };
+    format!("{made}scripts/get-model {size} {}", folder.display())
 }
 
 #[cfg(test)]
@@ -298,7 +300,11 @@ mod tests {
         }
         let (_root, none) = surroundings(&[], GB);
         let text = choose("tiny", &none).unwrap_err().to_string();
-        assert!(text.contains("but no model"), "{text}");
+        let made = format!(
+            "\"mkdir -p {0} && scripts/get-model tiny {0}\"",
+            none.folders[0].display()
+        );
+        assert!(text.contains("but no model") && text.contains(&made), "{text}");
     }
 
     #[test]
