@@ -5,6 +5,7 @@ pub mod bin;
 pub mod captions;
 pub mod checkpoints;
 pub mod cleanup;
+mod delay;
 pub mod diarizer;
 mod flow;
 mod load;
@@ -22,7 +23,8 @@ pub(crate) fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     transcriber::register(plugin)?;
     diarizer::register(plugin)?;
     aligner::register(plugin)?;
-    captions::register(plugin)
+    captions::register(plugin)?;
+    bin::register(plugin)
 }
 
 /// Caps of all audio behind `scriberesample`.

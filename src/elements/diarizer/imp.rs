@@ -194,6 +194,18 @@ impl Diarizer {
         }
     }
 
+    fn tell_failure(&self) {
+        if self.told.lock().take().is_some() {
+            let obj = self.obj();
+            load::progress(
+                &*obj,
+                gst::ProgressType::Canceled,
+                PROGRESS,
+                "Gave up looking for speakers",
+            );
+        }
+    }
+
     fn tell_end(&self, speakers: usize) {
         if self.told.lock().take().is_some() {
             let text = format!("Found {speakers} speakers");
@@ -317,7 +329,8 @@ impl FlowElement for Diarizer {
                     let until = windows.last().map_or(0, |w| w.start + w.samples.len() as u64);
                     self.tell_progress(until);
                 }
-                match self.consult(running, speaker_models::Request::Windows(windows, decode))? {
+                let answer = self.consult(running, speaker_models::Request::Windows(windows, decode));
+                match answer.inspect_err(|_| self.tell_failure())? {
                     speaker_models::Answer::Windows(analyses) => Ok(Answer::Analyses(analyses)),
                     speaker_models::Answer::Voice(_) => Err(Refusal::Run(RunError::Failed(
                         "the speaker models gave a voice where windows were asked about".into(),

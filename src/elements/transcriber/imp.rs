@@ -8,12 +8,12 @@ use gst::{glib, prelude::*, subclass::prelude::*};
 use parking_lot::Mutex;
 
 use super::LoaderFactory;
-use super::delay::Delay;
 use super::lifecycle::Whispering;
 use super::settings::Settings;
 use super::work::Transcription;
 use crate::elements::checkpoints::Checkpoints;
 use crate::elements::cleanup;
+use crate::elements::delay::Delay;
 use crate::elements::flow::element::{FlowElement, Refusal};
 use crate::elements::flow::stream::Output;
 use crate::elements::{pads, speech_audio_caps, word, word_caps};

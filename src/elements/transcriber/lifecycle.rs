@@ -1,5 +1,6 @@
 //! Taking the model at READY→PAUSED, and giving it back.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use gst::subclass::prelude::*;
@@ -16,7 +17,7 @@ use crate::infer::{
     heap,
     whisper::{self, Whisper},
 };
-use crate::memory::{Label, Stage};
+use crate::memory::{Label, Stage, models};
 
 /// A running transcriber.
 pub(crate) type Whispering = Running<Transcription, dyn Recognizer>;
@@ -39,10 +40,10 @@ impl Transcriber {
     /// Takes the model.
     pub(super) fn take(&self) -> Result<(), gst::StateChangeError> {
         let settings = self.settings();
-        let checkpoints = Arc::new(Checkpoints::new(
-            &*self.obj(),
-            settings.memory_log.as_ref().map(Into::into),
-        ));
+        let model = settings.model_path.clone().unwrap_or_default();
+        let checkpoints = Checkpoints::new(&*self.obj(), settings.memory_log.as_ref().map(Into::into))
+            .hint(move || smaller(&model));
+        let checkpoints = Arc::new(checkpoints);
         checkpoints.begin_cycle();
         *self.checkpoints.lock() = Some(checkpoints.clone());
         // What others freed and glibc kept would be taken first, and the model would look smaller than it is.
@@ -100,6 +101,16 @@ impl Transcriber {
         let running = self.running.lock().take();
         freeing(checkpoints.as_deref(), || drop(running));
     }
+}
+
+/// What to do where this model fills the device.
+fn smaller(model: &str) -> Option<String> {
+    let file = Path::new(model).file_name()?.to_str()?;
+    let name = models::name_of_file(file)?;
+    let smaller = models::smaller_than(name)?;
+    Some(format!(
+        "use a smaller model than {name}, such as {smaller}, or split the file"
+    ))
 }
 
 /// `free` with the checkpoints around it.

@@ -37,7 +37,6 @@
 //!
 //! Since: 0.1
 
-mod delay;
 mod imp;
 mod lifecycle;
 mod settings;

@@ -194,7 +194,7 @@ impl Spool {
             }
             gst::EventType::FlushStop => {
                 let passed = self.src.push_event(event);
-                self.start() && passed
+                self.start() && self.keep_sticky() && passed
             }
             _ if event.is_serialized() => self.store_event(event),
             _ => self.src.push_event(event),
@@ -235,6 +235,26 @@ impl Spool {
             }
         };
         self.src.start_task(task).is_ok()
+    }
+
+    /// A flush forgets what is stored, but what the stream is holds on: events that stick to the sink pad and have not
+    /// left yet are stored anew. (The pad itself forgets SEGMENT and EOS.)
+    fn keep_sticky(&self) -> bool {
+        let mut sticky = Vec::new();
+        self.sink.sticky_events_foreach(|event| {
+            sticky.push(event.clone());
+            std::ops::ControlFlow::Continue(gst::EventForeachAction::Keep)
+        });
+        let known = |event: &gst::Event| {
+            let mut known = false;
+            self.src.sticky_events_foreach(|own| {
+                known |= own.type_() == event.type_() && own.seqnum() == event.seqnum();
+                std::ops::ControlFlow::Continue(gst::EventForeachAction::Keep)
+            });
+            known
+        };
+        let unknown = sticky.into_iter().filter(|event| !known(event));
+        unknown.map(|event| self.store_event(event)).all(|stored| stored)
     }
 
     fn activate_source(&self, active: bool) -> Result<(), gst::LoggableError> {

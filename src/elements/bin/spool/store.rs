@@ -160,6 +160,7 @@ impl<T, M: Medium> Store<T, M> {
     }
 
     /// Bytes of audio that wait in the file.
+    #[cfg(test)]
     pub fn bytes_in_file(&self) -> u64 {
         self.in_file
     }

@@ -1,11 +1,11 @@
-//! How long after they were said words leave, on a live source.
+//! How long after they were said words and captions leave, on a live source.
 
 use gst::prelude::*;
 use parking_lot::Mutex;
 
 /// The longest delay that was seen since READY.
 #[derive(Default)]
-pub(super) struct Delay(Mutex<Seen>);
+pub(crate) struct Delay(Mutex<Seen>);
 
 #[derive(Default)]
 struct Seen {
@@ -23,7 +23,7 @@ impl Delay {
         self.0.lock().longest.mseconds().try_into().unwrap_or(u32::MAX)
     }
 
-    /// A word that ended at the running time `said` leaves now. `true` when that is later than ever.
+    /// What ended at the running time `said` leaves now. `true` when that is later than ever.
     pub fn observe(
         &self,
         element: &impl IsA<gst::Element>,
