@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use super::settings::{LONGEST, Settings};
 use super::shared::Shared;
 use crate::elements::checkpoints::Checkpoints;
+use crate::elements::cleanup;
 use crate::elements::{turn_caps, word_caps};
 
 pub(super) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
@@ -147,18 +148,12 @@ impl ObjectSubclass for ScribeAligner {
 #[glib::derived_properties]
 impl ObjectImpl for ScribeAligner {
     fn signals() -> &'static [glib::subclass::Signal] {
-        static SIGNALS: LazyLock<Vec<glib::subclass::Signal>> = LazyLock::new(|| {
-            let cleanup = glib::subclass::Signal::builder("cleanup-models")
-                .action()
-                .class_handler(|values| {
-                    if let Ok(element) = values[0].get::<super::ScribeAligner>() {
-                        element.imp().cleanup_asked();
-                    }
-                    None
-                });
-            vec![cleanup.build()]
+        static SIGNALS: LazyLock<[glib::subclass::Signal; 1]> = LazyLock::new(|| {
+            [cleanup::signal(|element: &super::ScribeAligner| {
+                element.imp().cleanup_asked();
+            })]
         });
-        &SIGNALS
+        &*SIGNALS
     }
 
     fn constructed(&self) {

@@ -9,7 +9,7 @@ use crate::memory::Label;
 /// Whether the models of this run take turns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Order {
-    /// Not known before the first stream begins.
+    /// Not known before the first segment begins.
     Undecided,
     Sequential,
     Concurrent,

@@ -36,7 +36,8 @@ impl ScribeBin {
 
     fn input_passes(&self, info: &gst::PadProbeInfo) {
         match event_type(info) {
-            Some(gst::EventType::StreamStart) => self.decide(),
+            // Not at STREAM_START: sources such as audiotestsrc know their latency only with their caps.
+            Some(gst::EventType::Segment) => self.decide(),
             Some(gst::EventType::FlushStart) => self.hold_again(),
             Some(gst::EventType::FlushStop) => {
                 // A seek while they were at work, and Whisper comes first again.

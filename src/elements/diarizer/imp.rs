@@ -309,10 +309,14 @@ impl FlowElement for Diarizer {
         self.srcpad.push_event(caps)
     }
 
-    fn begin_stream(&self) {
+    /// Not with the stream: sources such as audiotestsrc know their latency only with their caps.
+    fn begin_segment(&self) {
         let live = self.ask_live();
         gst::debug!(CAT, imp = self, "upstream is live: {live}");
         self.live.lock().store(live, Ordering::Relaxed);
+    }
+
+    fn begin_stream(&self) {
         *self.told.lock() = None;
         if let Some(running) = self.running()
             && !running.stream.with_work(|work| work.is_equipped())

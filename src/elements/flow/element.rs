@@ -108,6 +108,8 @@ pub(crate) trait FlowElement: ElementImpl<Type: IsA<gst::Element> + Send + Sync>
     fn negotiate(&self, seqnum: gst::Seqnum) -> bool;
     /// A new stream begins, and what was before is drained.
     fn begin_stream(&self) {}
+    /// A new segment begins, its caps are known, and what was before is drained.
+    fn begin_segment(&self) {}
     /// Loads the model again after [`FlowElement::free`], on the thread that needs it; the ERROR message of a failure
     /// is posted.
     fn reload(&self) -> Result<Engine<Self::Model>, gst::StateChangeError>;
@@ -228,6 +230,7 @@ pub(crate) trait FlowElement: ElementImpl<Type: IsA<gst::Element> + Send + Sync>
                 Some(segment) => {
                     let _ = running.stream.drain(); // an error has been noted and ends the stream by itself
                     *running.segment.lock() = segment.clone();
+                    self.begin_segment();
                     self.source().push_event(event)
                 }
                 None => {
