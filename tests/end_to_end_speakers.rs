@@ -1,4 +1,4 @@
-//! Who said what, by the real elements in a line made by hand, with the bundled models.
+//! Who said what, by the real elements with the bundled models: in a line made by hand, and in the bin.
 
 mod common;
 
@@ -39,6 +39,32 @@ fn who_said_what(file: &Path) -> Vec<Word> {
     let words = samples
         .map(|sample| word::from_buffer(sample.buffer().unwrap()).unwrap())
         .collect();
+    let error = pipeline.bus().unwrap().pop_filtered(&[gst::MessageType::Error]);
+    pipeline.set_state(gst::State::Null).unwrap();
+    assert!(error.is_none(), "{error:?}");
+    words
+}
+
+/// What the bin makes of it, as texts and speakers.
+fn by_the_bin(file: &Path, properties: &str) -> Vec<(String, Option<String>)> {
+    common::init();
+    let line = format!(
+        "filesrc location={} ! decodebin ! scribebin threads=1 whisper-model=bundled {properties} ! \
+         application/x-json,format=transcript ! appsink name=sink sync=false",
+        quoted(file),
+    );
+    let pipeline = gst::parse::launch(&line).unwrap();
+    let bin = pipeline.downcast_ref::<gst::Bin>().unwrap();
+    let sink: gst_app::AppSink = bin.by_name("sink").unwrap().downcast().unwrap();
+    pipeline.set_state(gst::State::Playing).unwrap();
+    let mut words = Vec::new();
+    while let Ok(sample) = sink.pull_sample() {
+        let bytes = sample.buffer().unwrap().map_readable().unwrap().to_vec();
+        let cue: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+        let speaker = cue["speaker"].as_str().map(str::to_owned);
+        let texts = cue["words"].as_array().unwrap().iter();
+        words.extend(texts.map(|w| (w["text"].as_str().unwrap().to_owned(), speaker.clone())));
+    }
     let error = pipeline.bus().unwrap().pop_filtered(&[gst::MessageType::Error]);
     pipeline.set_state(gst::State::Null).unwrap();
     assert!(error.is_none(), "{error:?}");
@@ -134,5 +160,19 @@ fn the_words_of_two_people_who_read_digits_are_measured() {
     if let Some(file) = common::shared("audio/digits-2spk.flac") {
         let score = score(&file);
         assert!(score.matched <= score.words);
+    }
+}
+
+#[test]
+fn the_bin_says_what_the_line_made_by_hand_says() {
+    let file = recording("conversation.flac");
+    let by_hand: Vec<_> = who_said_what(&file)
+        .into_iter()
+        .map(|word| (word.text, word.speaker.map(|s| s.to_string())))
+        .collect();
+    assert!(by_hand.len() > 100);
+    for residency in ["sequential", "concurrent"] {
+        let words = by_the_bin(&file, &format!("residency={residency}"));
+        assert_eq!(words, by_hand, "{residency}");
     }
 }
