@@ -127,3 +127,33 @@ fn a_run_of_the_diarizer() {
         );
     }
 }
+
+#[test]
+fn a_run_of_the_bin() {
+    for properties in ["residency=sequential", "residency=concurrent", "diarize=false"] {
+        nothing_is_alive_after(
+            &format!(
+                "{} ! scribebin threads=1 whisper-model=bundled {properties} ! fakesink sync=false",
+                source()
+            ),
+            true,
+        );
+    }
+}
+
+#[test]
+fn a_run_of_the_bin_that_fails() {
+    for (before, properties) in [
+        ("identity error-after=5 !", "whisper-model=bundled"),
+        ("", "whisper-model=/nowhere/none.bin"),
+        ("", "whisper-model=bundled embedding-model=/nowhere/none.onnx"),
+    ] {
+        nothing_is_alive_after(
+            &format!(
+                "{} ! {before} scribebin threads=1 {properties} ! fakesink sync=false",
+                source()
+            ),
+            false,
+        );
+    }
+}
