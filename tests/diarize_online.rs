@@ -124,6 +124,19 @@ fn diarize(config: OnlineConfig, truth: &[Turn], people: usize, seconds: u64) ->
     let voices: Vec<Embedding> = (0..people).map(|_| dice.vector(1.0)).collect();
     let step = config.step;
     let mut session = OnlineSession::new(config, FIVE);
+    let turns = listen(&mut session, step, seconds, |window, end| {
+        hear(truth, &voices, window, end)
+    });
+    (score(truth, &turns, FULL), session.speakers().len())
+}
+
+/// The turns of so many seconds, pushed one by one, of which `hear` analyses each window and knows where it ends.
+fn listen(
+    session: &mut OnlineSession,
+    step: u64,
+    seconds: u64,
+    hear: impl Fn(&Window, u64) -> Analysis,
+) -> Vec<Turn> {
     let mut turns = Vec::new();
     let mut windows = 0;
     for second in 0..=seconds {
@@ -134,11 +147,11 @@ fn diarize(config: OnlineConfig, truth: &[Turn], people: usize, seconds: u64) ->
         }
         while let Some(window) = session.next_window() {
             windows += 1;
-            session.accept(&hear(truth, &voices, &window, windows * step));
+            session.accept(&hear(&window, windows * step));
         }
         turns.extend(session.take_turns());
     }
-    (score(truth, &turns, FULL), session.speakers().len())
+    turns
 }
 
 /// Five conversations of four minutes; all speakers are found, in one of them one too many at most, and the error is at
@@ -260,20 +273,7 @@ fn the_references_tensors_give_about_its_turns() {
             .max()
             .unwrap()
             .div_ceil(RATE);
-        let mut turns = Vec::new();
-        let mut windows = 0;
-        for second in 0..=seconds {
-            if second < seconds {
-                session.push(&vec![0.1; RATE as usize]);
-            } else {
-                session.finish();
-            }
-            while let Some(window) = session.next_window() {
-                windows += 1;
-                session.accept(&clip.hear(&window, windows * RATE));
-            }
-            turns.extend(session.take_turns());
-        }
+        let turns = listen(&mut session, RATE, seconds, |window, end| clip.hear(window, end));
         let score = score(&clip.reference, &turns, FULL);
         println!("{name}: {score}");
         assert!(score.der() < most && score.speakers == (2, 2), "{name}: {score}");

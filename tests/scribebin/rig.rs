@@ -14,7 +14,7 @@ use crate::words_rig::{Clock, saying};
 /// Ten seconds of Ann, ten of Bob, and so on.
 pub fn talk(seconds: u32) -> Vec<f32> {
     let turns = (0..seconds.div_ceil(10)).map(|ten| {
-        let who = if ten % 2 == 0 { ANN } else { BOB };
+        let who = if ten.is_multiple_of(2) { ANN } else { BOB };
         (who, f64::from(ten * 10), f64::from((ten * 10 + 10).min(seconds)))
     });
     recording(f64::from(seconds), &turns.collect::<Vec<_>>())
@@ -178,7 +178,7 @@ impl Outcome {
 /// What [`talk`] is heard as: Ann is whoever speaks first.
 pub fn heard(seconds: u32) -> Vec<(String, Option<String>)> {
     let speaker = |s: u32| {
-        if s / 10 % 2 == 0 {
+        if (s / 10).is_multiple_of(2) {
             "SPEAKER_00"
         } else {
             "SPEAKER_01"

@@ -39,11 +39,9 @@ impl ScribeBin {
             // Not at STREAM_START: sources such as audiotestsrc know their latency only with their caps.
             Some(gst::EventType::Segment) => self.decide(),
             Some(gst::EventType::FlushStart) => self.hold_again(),
-            Some(gst::EventType::FlushStop) => {
-                // A seek while they were at work, and Whisper comes first again.
-                if self.order() == Some(Order::Sequential) {
-                    self.clean(Child::Diarizer);
-                }
+            // A seek while they were at work, and Whisper comes first again.
+            Some(gst::EventType::FlushStop) if self.order() == Some(Order::Sequential) => {
+                self.clean(Child::Diarizer);
             }
             _ => {}
         }

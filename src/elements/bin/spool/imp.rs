@@ -253,8 +253,8 @@ impl Spool {
             });
             known
         };
-        let unknown = sticky.into_iter().filter(|event| !known(event));
-        unknown.map(|event| self.store_event(event)).all(|stored| stored)
+        let mut unknown = sticky.into_iter().filter(|event| !known(event));
+        unknown.all(|event| self.store_event(event))
     }
 
     fn activate_source(&self, active: bool) -> Result<(), gst::LoggableError> {
