@@ -15,7 +15,9 @@ PACKAGES=(
     gstreamer1.0-libav
     python3-venv # brings pip, which gets ONNX Runtime
 )
-# What only the tests take: parsers of captions written by others.
+# What only the tests take: GStreamer in Python, for examples/python.
+TEST_PACKAGES=(python3-gi gir1.2-gstreamer-1.0)
+# And parsers of captions written by others.
 PYTHON_PACKAGES=(webvtt-py pysubs2)
 TEST_PYTHON="$ROOT/target/test-python"
 # What the speaker models run on: the library in the wheel for Python 3.11, whichever Python is here.
@@ -224,6 +226,8 @@ setup() {
 }
 
 setup_for_tests() {
+    # All packages at once; setup finds them there.
+    setup_system "${PACKAGES[@]}" "${TEST_PACKAGES[@]}"
     setup
     setup_nextest
     setup_python
