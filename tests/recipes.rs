@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use gstscribe::memory::Label;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -25,17 +26,25 @@ impl Place {
         Place { folder, plugins }
     }
 
-    fn run(&self, program: impl AsRef<Path>, arguments: &[&str]) -> Output {
+    /// A program that is not started yet.
+    fn command(&self, program: &Path, arguments: &[&str]) -> Command {
         let mut path = OsString::from(beside_this_test("..").as_os_str());
         path.push(":");
         path.push(env::var_os("PATH").unwrap_or_default());
-        let program = program.as_ref();
-        let output = Command::new(program)
+        let mut command = Command::new(program);
+        command
             .args(arguments)
             .current_dir(self.folder.path())
             .env("PATH", path)
             .env("GST_PLUGIN_PATH", self.plugins.path())
-            .env("GST_REGISTRY", self.plugins.path().join("registry.bin"))
+            .env("GST_REGISTRY", self.plugins.path().join("registry.bin"));
+        command
+    }
+
+    fn run(&self, program: impl AsRef<Path>, arguments: &[&str]) -> Output {
+        let program = program.as_ref();
+        let output = self
+            .command(program, arguments)
             .output()
             .unwrap_or_else(|e| panic!("{}: {e}", program.display()));
         assert!(
@@ -223,25 +232,28 @@ fn a_transcript_is_data() {
 fn the_memory_is_watched() {
     let place = Place::new();
     let shown = place.recipe("04-watch-the-memory.sh", &[]);
-    for label in [
-        "Before Audio Preprocessing",
-        "After Audio Preprocessing",
-        "Before Waveform Cleanup",
-        "After Waveform Cleanup",
-        "Before Transcription",
-        "Before Whisper Cleanup",
-        "After Whisper Cleanup",
-        "After Transcription (post-cleanup)",
-    ] {
+    let labels: Vec<&str> = Label::all().map(Label::text).collect();
+    for label in &labels {
         let line = format!("[GPU Memory] {label}: Allocated: ");
         assert_eq!(shown.matches(&line).count(), 1, "{label} in\n{shown}");
     }
+    assert!(
+        shown.contains("Whisper Cleanup:           ✅"),
+        "no verdict: {shown}"
+    );
     let log = place.read("memory.log");
-    assert_eq!(log.lines().count(), 8, "{log}");
+    assert_eq!(log.lines().count(), labels.len(), "{log}");
     for line in log.lines() {
         let record: Value = serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"));
         assert!(record["allocated"].as_u64().expect("allocated") > 0, "{line}");
     }
+    let chart = place.read("memory.svg");
+    let chart = roxmltree::Document::parse(&chart).unwrap_or_else(|e| panic!("{e}: {chart}"));
+    assert!(
+        chart
+            .root_element()
+            .has_tag_name(("http://www.w3.org/2000/svg", "svg"))
+    );
 }
 
 #[test]
@@ -258,4 +270,80 @@ fn speakers_are_written_for_scorers() {
         records.len()
     );
     assert!(records.iter().all(|r| r.file == "conversation"), "{rttm}");
+}
+
+#[test]
+fn captions_say_who_speaks() {
+    let place = Place::new();
+    let shown = place.recipe("05-who-said-what.sh", &[]);
+    assert!(shown.contains("<v SPEAKER_00>"), "no speaker: {shown}");
+    let cues = cues(&place.read("who-said-what.vtt"));
+    for speaker in ["<v SPEAKER_00>", "<v SPEAKER_01>"] {
+        let theirs = cues.iter().filter(|cue| cue.starts_with(speaker)).count();
+        assert!(
+            theirs * 4 >= cues.len(),
+            "{speaker} says {theirs} of {}",
+            cues.len()
+        );
+    }
+    let spoken: Vec<_> = cues
+        .iter()
+        .map(|cue| cue.split_once('>').map_or("", |(_, text)| text))
+        .collect();
+    check_words(count_words(&spoken));
+}
+
+#[test]
+fn many_files_come_one_after_the_other() {
+    let place = Place::new();
+    let shown = place.recipe("07-many-files.sh", &[]);
+    assert!(
+        shown.contains("conversation.flac → conversation.vtt\n"),
+        "{shown}"
+    );
+    assert!(shown.contains("memory.log, run 2 of 2: "), "{shown}");
+    assert!(cues(&place.read("conversation.vtt")).len() > 10);
+    assert_eq!(cues(&place.read("silence-and-noise.vtt")), [""; 0]);
+}
+
+#[test]
+fn a_file_that_fails_does_not_keep_the_next_from_its_captions() {
+    let place = Place::new();
+    let recording = root().join("models/recordings/silence-and-noise.flac");
+    let recipe = root().join("gst-launch-recipes/07-many-files.sh");
+    let output = place
+        .command(&recipe, &["nowhere.flac", &recording.display().to_string()])
+        .output()
+        .expect("the recipe runs");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("nowhere.flac failed"));
+    assert!(text(&output.stdout).contains("silence-and-noise.flac → silence-and-noise.vtt\n"));
+    assert!(place.read("silence-and-noise.vtt").starts_with("WEBVTT"));
+}
+
+#[test]
+fn a_programme_is_recorded_with_its_captions() {
+    let place = Place::new();
+    let shown = place.recipe("08-record-with-captions.sh", &[]);
+    assert!(shown.contains("recorded.mkv"), "{shown}");
+    place.launch(
+        "filesrc location=recorded.mkv ! matroskademux name=in \
+         in.video_0 ! queue ! filesink location=video in.audio_0 ! queue ! filesink location=audio \
+         in.subtitle_0 ! queue ! filesink location=text buffer-mode=unbuffered",
+    );
+    check_read_back(&place);
+    for speaker in ["SPEAKER_00: ", "SPEAKER_01: "] {
+        assert!(place.read("text").matches(speaker).count() > 2, "{speaker}");
+    }
+    // The sound is what was recorded, sample for sample.
+    let original = root().join("models/recordings/conversation.flac");
+    let decoded = |file: &str, to: &str| {
+        place.launch(&format!("filesrc location={file} ! decodebin caps=audio/x-raw expose-all-streams=false ! audioconvert ! audio/x-raw,format=S16LE ! filesink location={to}"));
+        fs::read(place.folder.path().join(to)).expect("samples")
+    };
+    let original = decoded(&original.display().to_string(), "before");
+    assert!(
+        decoded("recorded.mkv", "after") == original,
+        "the sound was touched"
+    );
 }
