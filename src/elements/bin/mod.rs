@@ -53,7 +53,7 @@
  * 11 After Final Cleanup
  * ]|
  * With `concurrent`, 6 comes with 2 and 4, and the cleanups of the models between 10 and 11. A run that ends early
- * writes what is missing then, behind 10.
+ * writes what is missing then, behind 10; so does one in which no word was heard, which does not wait for the turns.
  *
  * The action signal `cleanup-models` has every child give back what it can, in any state: what is being worked on is
  * finished before, and the next buffer loads the model again.
