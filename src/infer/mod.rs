@@ -9,6 +9,8 @@ pub mod fbank;
 pub mod heap;
 pub mod model;
 pub mod model_file;
+#[cfg(test)]
+mod model_file_tests;
 pub mod npy;
 pub mod onnx;
 pub mod plda_file;
@@ -16,6 +18,10 @@ pub mod recognizer;
 pub mod speaker_models;
 pub mod vad;
 pub mod whisper;
+
+#[cfg(test)]
+#[path = "../../tests/common/forged_model.rs"]
+pub(crate) mod forged_model;
 
 use std::sync::LazyLock;
 

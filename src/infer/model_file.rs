@@ -41,6 +41,35 @@ impl ModelShape {
     pub fn is_multilingual(&self) -> bool {
         self.n_vocab >= 51865
     }
+
+    /// Values of all tensors, as the architecture has them: embeddings and positions, two convolutions over three
+    /// frames, and layers of attention (four matrices, three biases), a network of fourfold width, and norms.
+    fn parameters(&self) -> u64 {
+        let positive = |n: i32| u64::try_from(n).unwrap_or(0);
+        let d = positive(self.n_text_state);
+        let attention = 4 * d * d + 3 * d;
+        let network = 8 * d * d + 5 * d;
+        let norm = 2 * d;
+        let encoder = positive(self.n_audio_ctx) * d
+            + 3 * d * positive(self.n_mels)
+            + 3 * d * d
+            + 2 * d
+            + norm
+            + positive(self.n_audio_layer) * (attention + network + 2 * norm);
+        let decoder = (positive(self.n_vocab) + positive(self.n_text_ctx)) * d
+            + norm
+            + positive(self.n_text_layer) * (2 * attention + network + 3 * norm);
+        encoder + decoder
+    }
+}
+
+/// What the walk through a file finds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Survey {
+    /// The hyper-parameters.
+    pub shape: ModelShape,
+    /// Bytes of all tensors: what the model takes beside caches and compute buffers.
+    pub weights: u64,
 }
 
 impl fmt::Display for ModelShape {
@@ -58,12 +87,12 @@ impl fmt::Display for ModelShape {
     }
 }
 
-/// Checks the file at `path` and returns its shape.
+/// Checks the file at `path` and says what is in it.
 ///
 /// # Errors
 /// [`LoadError::NotFound`] when it cannot be opened, [`LoadError::WrongFile`] when it is empty, cut short, of
 /// another format or damaged; each names the file and what to do.
-pub fn check(path: &Path) -> Result<ModelShape, LoadError> {
+pub fn survey(path: &Path) -> Result<Survey, LoadError> {
     let shown = path.display();
     let metadata = std::fs::metadata(path).map_err(|e| {
         LoadError::NotFound(format!(
@@ -86,21 +115,29 @@ pub fn check(path: &Path) -> Result<ModelShape, LoadError> {
         at: 0,
         size: metadata.len(),
     }
-    .shape()
+    .survey()
     .map_err(|problem| LoadError::WrongFile(format!("the model file {shown} {problem}")))
+}
+
+/// As [`survey`], of which it returns the shape.
+///
+/// # Errors
+/// As [`survey`].
+pub fn check(path: &Path) -> Result<ModelShape, LoadError> {
+    survey(path).map(|survey| survey.shape)
 }
 
 /// Checks a model in memory, which errors call `name`.
 ///
 /// # Errors
-/// [`LoadError::WrongFile`], as [`check`].
-pub fn check_bytes(bytes: &[u8], name: &str) -> Result<ModelShape, LoadError> {
+/// [`LoadError::WrongFile`], as [`survey`].
+pub fn survey_bytes(bytes: &[u8], name: &str) -> Result<Survey, LoadError> {
     Walk {
         reader: BufReader::new(Cursor::new(bytes)),
         at: 0,
         size: bytes.len() as u64,
     }
-    .shape()
+    .survey()
     .map_err(|problem| LoadError::WrongFile(format!("the model {name} {problem}")))
 }
 
@@ -113,7 +150,7 @@ struct Walk<R> {
 const AGAIN: &str = "Download or convert it again";
 
 impl<R: Read + Seek> Walk<R> {
-    fn shape(&mut self) -> Result<ModelShape, String> {
+    fn survey(&mut self) -> Result<Survey, String> {
         if self.size == 0 {
             return Err(format!("is empty. {AGAIN}"));
         }
@@ -161,8 +198,8 @@ impl<R: Read + Seek> Walk<R> {
         check_shape(&shape)?;
         self.filters(&shape)?;
         self.vocabulary(&shape)?;
-        self.tensors(&shape)?;
-        Ok(shape)
+        let weights = self.tensors(&shape)?;
+        Ok(Survey { shape, weights })
     }
 
     fn filters(&mut self, shape: &ModelShape) -> Result<(), String> {
@@ -199,11 +236,19 @@ impl<R: Read + Seek> Walk<R> {
         Ok(())
     }
 
-    fn tensors(&mut self, shape: &ModelShape) -> Result<(), String> {
+    /// Their bytes.
+    fn tensors(&mut self, shape: &ModelShape) -> Result<u64, String> {
         let (rest, encoder, decoder) = TENSORS;
         let expected = rest + encoder * shape.n_audio_layer as u64 + decoder * shape.n_text_layer as u64;
-        let mut found = 0_u64;
+        let (mut found, mut values, mut weights) = (0_u64, 0_u64, 0_u64);
         while self.at < self.size {
+            if found == expected {
+                return Err(format!(
+                    "goes on for {} bytes behind its {expected} tensors: it is damaged, or of another architecture. \
+                     {AGAIN}",
+                    self.size - self.at
+                ));
+            }
             let dimensions = self.i32("a tensor's header")?;
             let name_length = self.i32("a tensor's header")?;
             let kind = self.i32("a tensor's header")?;
@@ -235,8 +280,11 @@ impl<R: Read + Seek> Walk<R> {
                     "is damaged: rows of {row} in its tensor {found}. {AGAIN}"
                 ));
             }
-            self.skip((elements / block).saturating_mul(bytes), "the weights")?;
+            let bytes = (elements / block).saturating_mul(bytes);
+            self.skip(bytes, "the weights")?;
             found += 1;
+            values = values.saturating_add(elements);
+            weights = weights.saturating_add(bytes);
         }
         if found != expected {
             return Err(format!(
@@ -244,7 +292,14 @@ impl<R: Read + Seek> Walk<R> {
                  another architecture. {AGAIN}"
             ));
         }
-        Ok(())
+        // whisper.cpp makes room by the hyper-parameters, whatever the tensors say.
+        if values != shape.parameters() {
+            return Err(format!(
+                "is damaged: its tensors hold {values} values, and its shape ({shape}) makes {}. {AGAIN}",
+                shape.parameters()
+            ));
+        }
+        Ok(weights)
     }
 
     fn u32(&mut self, what: &str) -> Result<u32, String> {
@@ -347,85 +402,5 @@ pub(super) fn what_is(magic: u32) -> &'static str {
         [0x08, ..] => "looks like an ONNX model",
         b"fLaC" | b"RIFF" | b"OggS" => "is a recording; is model-path swapped with the input?",
         _ => "begins with other bytes",
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    /// The smallest file that passes: width 32, one layer each, every tensor of 32 f32.
-    fn model() -> Vec<u8> {
-        let mut f = MAGIC.to_le_bytes().to_vec();
-        let mut put = |values: &[i32]| values.iter().for_each(|v| f.extend(v.to_le_bytes()));
-        put(&[51_864, 1500, 32, 1, 1, 448, 32, 1, 1, 80, 1]);
-        put(&[80, 201]);
-        f.resize(f.len() + 80 * 201 * 4, 0);
-        f.extend([2, 0, 0, 0, 1, 0, 0, 0, b'a', 1, 0, 0, 0, b'b']);
-        for _ in 0..11 + 15 + 24 {
-            for v in [1, 1, 0, 32] {
-                f.extend(i32::to_le_bytes(v));
-            }
-            f.push(b't');
-            f.resize(f.len() + 32 * 4, 0);
-        }
-        f
-    }
-
-    #[test]
-    fn a_whole_file_passes() {
-        assert_eq!(check_bytes(&model(), "x").unwrap().n_text_state, 32);
-    }
-
-    #[test]
-    fn what_is_wrong_is_said() {
-        let whole = model();
-        let mut huge_token = whole.clone();
-        let vocabulary = 4 + 44 + 8 + 80 * 201 * 4;
-        huge_token[vocabulary + 4..vocabulary + 8].copy_from_slice(&u32::MAX.to_le_bytes());
-        let mut other = whole.clone();
-        other[12..16].copy_from_slice(&7_i32.to_le_bytes());
-        let mut missing = whole.clone();
-        missing.truncate(whole.len() - (16 + 1 + 128));
-        for (bytes, expected) in [
-            (&[][..], "is empty"),
-            (&b"GG"[..], "is cut short"),
-            (&b"GGUF0000"[..], "a GGUF file"),
-            (&b"<!DOCTYPE html>"[..], "a web page"),
-            (&whole[..whole.len() - 1], "is cut short"),
-            (&whole[..1000], "in the mel filters"),
-            (&missing, "holds 49 tensors, expected 50"),
-            (&huge_token, "a token of 4294967295 bytes"),
-            (&other, "another architecture"),
-        ] {
-            let problem = check_bytes(bytes, "x.bin").unwrap_err().to_string();
-            assert!(problem.starts_with("the model x.bin "), "{problem}");
-            assert!(
-                problem.contains(expected),
-                "{problem:?} does not say {expected:?}"
-            );
-        }
-    }
-
-    #[test]
-    fn a_missing_file_and_a_folder_are_named() {
-        for path in ["/nowhere/ggml-none.bin", "/"] {
-            let LoadError::NotFound(text) = check(Path::new(path)).unwrap_err() else {
-                panic!("{path}")
-            };
-            assert!(text.contains(path), "{text}");
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn no_bytes_make_it_panic(at in 0_usize..70_000, value: u32, cut in 0_usize..75_000) {
-            let mut bytes = model();
-            let at = at % (bytes.len() - 4);
-            bytes[at..at + 4].copy_from_slice(&value.to_le_bytes());
-            bytes.truncate(cut);
-            let _ = check_bytes(&bytes, "x");
-        }
     }
 }

@@ -1,6 +1,8 @@
 //! What several test files need.
 #![allow(dead_code)] // each test file uses its part
 
+pub mod forged_model;
+
 use std::path::{Path, PathBuf};
 use std::sync::Once;
 

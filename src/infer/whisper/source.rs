@@ -3,7 +3,7 @@
 use whisper_rs::{WhisperContext, WhisperContextParameters, WhisperError};
 
 use crate::infer::model::{LoadError, ModelSource};
-use crate::infer::model_file::{self, ModelShape};
+use crate::infer::model_file::{self, ModelShape, Survey};
 use crate::memory::models;
 
 /// Our own, trained in `models/train`.
@@ -12,11 +12,16 @@ static BUNDLED: &[u8] = include_bytes!("../../../models/ggml-scribe-demo.en-q5_0
 /// Checks a model before whisper.cpp sees it.
 ///
 /// # Errors
-/// As [`model_file::check`].
+/// As [`model_file::survey`].
 pub fn check(source: &ModelSource) -> Result<ModelShape, LoadError> {
+    survey(source).map(|survey| survey.shape)
+}
+
+/// The same, and what its weights take.
+pub(super) fn survey(source: &ModelSource) -> Result<Survey, LoadError> {
     match source {
-        ModelSource::Bundled => model_file::check_bytes(BUNDLED, "that is bundled"),
-        ModelSource::File(path) => model_file::check(path),
+        ModelSource::Bundled => model_file::survey_bytes(BUNDLED, "that is bundled"),
+        ModelSource::File(path) => model_file::survey(path),
     }
 }
 
