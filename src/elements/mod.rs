@@ -12,6 +12,7 @@ mod load;
 pub mod no_audio;
 mod pads;
 pub mod resample;
+mod room;
 pub mod transcriber;
 pub mod word;
 

@@ -1,9 +1,10 @@
 //! What memory there is where a model would go.
 
-use crate::elements::checkpoints::best_probe;
+use super::checkpoints::best_probe;
 use crate::infer::cuda;
-use crate::memory::models::{Place, Room};
-use crate::memory::probes::Device;
+use crate::memory::admission::Room;
+use crate::memory::estimate::Place;
+use crate::memory::probes::{Device, Probe};
 
 /// Where models on `device` go, and what there is now; `None` where nothing can be measured.
 pub(crate) fn on(device: Device) -> (Place, Option<Room>) {
@@ -15,13 +16,15 @@ pub(crate) fn on(device: Device) -> (Place, Option<Room>) {
         Device::Cuda(_) => Place::Gpu,
         Device::Auto | Device::Cpu => Place::Host,
     };
-    let room = best_probe(device).and_then(|probe| {
-        let total = probe.read()?.total;
-        // Not every probe knows what others use. Then the device's size has to do.
-        let free = probe.free().unwrap_or(total);
-        Some(Room { total, free })
-    });
-    (place, room)
+    (place, best_probe(device).as_deref().and_then(of))
+}
+
+/// What a probe's device has now.
+pub(crate) fn of(probe: &dyn Probe) -> Option<Room> {
+    let total = probe.read()?.total;
+    // Not every probe knows what others use. Then the device's size has to do.
+    let free = probe.free().unwrap_or(total);
+    Some(Room { total, free })
 }
 
 #[cfg(test)]

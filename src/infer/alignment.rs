@@ -3,6 +3,7 @@
 use whisper_rs::{DtwAhead, DtwMode, DtwModelPreset, DtwParameters, WhisperTokenData};
 
 use super::model_file::ModelShape;
+use crate::memory::{alignments, estimate};
 use crate::speech::transcribe::Segment;
 
 /// Heads of the bundled demo model that look at the word to come: its training teaches them that
@@ -24,7 +25,10 @@ const DEMO_SHAPE: (i32, i32, i32) = (128, 4, 4);
 #[derive(Clone, Debug)]
 pub(super) enum Alignment {
     /// By dynamic time warping over the cross-attention of known heads.
-    Heads { mode: DtwMode<'static>, count: usize },
+    Heads {
+        mode: DtwMode<'static>,
+        cost: estimate::Alignment,
+    },
     /// By whisper.cpp's token timestamps: timestamp probabilities and the signal's energy.
     Tokens,
 }
@@ -33,32 +37,31 @@ pub(super) enum Alignment {
 /// the same shape keep them. Nobody needs to be asked.
 pub(super) fn of(shape: &ModelShape) -> Alignment {
     let english = !shape.is_multilingual();
-    let preset = |model_preset, count| Alignment::Heads {
+    let preset = |model_preset, cost| Alignment::Heads {
         mode: DtwMode::ModelPreset { model_preset },
-        count,
+        cost,
     };
-    // Number of heads: the tables `g_aheads_*` of whisper.cpp.
     match (
         shape.n_text_state,
         shape.n_audio_layer,
         shape.n_text_layer,
         english,
     ) {
-        (384, 4, 4, true) => preset(DtwModelPreset::TinyEn, 8),
-        (384, 4, 4, false) => preset(DtwModelPreset::Tiny, 6),
-        (512, 6, 6, true) => preset(DtwModelPreset::BaseEn, 5),
-        (512, 6, 6, false) => preset(DtwModelPreset::Base, 8),
-        (768, 12, 12, true) => preset(DtwModelPreset::SmallEn, 19),
-        (768, 12, 12, false) => preset(DtwModelPreset::Small, 10),
-        (1024, 24, 24, true) => preset(DtwModelPreset::MediumEn, 18),
-        (1024, 24, 24, false) => preset(DtwModelPreset::Medium, 6),
+        (384, 4, 4, true) => preset(DtwModelPreset::TinyEn, alignments::TINY_EN),
+        (384, 4, 4, false) => preset(DtwModelPreset::Tiny, alignments::TINY),
+        (512, 6, 6, true) => preset(DtwModelPreset::BaseEn, alignments::BASE_EN),
+        (512, 6, 6, false) => preset(DtwModelPreset::Base, alignments::BASE),
+        (768, 12, 12, true) => preset(DtwModelPreset::SmallEn, alignments::SMALL_EN),
+        (768, 12, 12, false) => preset(DtwModelPreset::Small, alignments::SMALL),
+        (1024, 24, 24, true) => preset(DtwModelPreset::MediumEn, alignments::MEDIUM_EN),
+        (1024, 24, 24, false) => preset(DtwModelPreset::Medium, alignments::MEDIUM),
         // v1 and v2 cannot be told apart by shape; v2 replaced v1 everywhere.
-        (1280, 32, 32, false) if shape.n_mels == 80 => preset(DtwModelPreset::LargeV2, 23),
-        (1280, 32, 32, false) => preset(DtwModelPreset::LargeV3, 10),
-        (1280, 32, 4, false) => preset(DtwModelPreset::LargeV3Turbo, 6),
+        (1280, 32, 32, false) if shape.n_mels == 80 => preset(DtwModelPreset::LargeV2, alignments::LARGE_V2),
+        (1280, 32, 32, false) => preset(DtwModelPreset::LargeV3, alignments::LARGE_V3),
+        (1280, 32, 4, false) => preset(DtwModelPreset::LargeV3Turbo, alignments::LARGE_V3_TURBO),
         (width, encoder, decoder, true) if (width, encoder, decoder) == DEMO_SHAPE => Alignment::Heads {
             mode: DtwMode::Custom { aheads: &DEMO_HEADS },
-            count: DEMO_HEADS.len(),
+            cost: alignments::DEMO,
         },
         _ => Alignment::Tokens,
     }
@@ -69,15 +72,23 @@ impl Alignment {
         matches!(self, Alignment::Heads { .. })
     }
 
+    /// What it costs.
+    pub(super) fn cost(&self) -> Option<estimate::Alignment> {
+        match *self {
+            Alignment::Tokens => None,
+            Alignment::Heads { cost, .. } => Some(cost),
+        }
+    }
+
     pub(super) fn parameters(&self) -> DtwParameters<'static> {
         match self {
             Alignment::Tokens => DtwParameters::default(),
-            Alignment::Heads { mode, count } => DtwParameters {
+            Alignment::Heads { mode, cost } => DtwParameters {
                 mode: mode.clone(),
                 // whisper.cpp's default of 128 MiB is too small for 23 heads, and it asserts. Held are four
                 // copies of tokens × audio frames × heads in f32 (weights, norm, permuted, filtered), the cost
                 // and trace matrices, and the graph. 256 tokens bound a window's 220 and the prompt.
-                dtw_mem_size: 256 * 1500 * 4 * (4 * count + 8) + (16 << 20),
+                dtw_mem_size: 256 * 1500 * 4 * (4 * cost.heads as usize + 8) + (16 << 20),
             },
         }
     }
@@ -142,10 +153,7 @@ mod tests {
             (shape(51_866, 1280, 32, 4, 128), Some(6)),
             (shape(51_865, 768, 12, 2, 80), None), // distil-small: no published heads
         ] {
-            let found = match of(&shape) {
-                Alignment::Heads { count, .. } => Some(count),
-                Alignment::Tokens => None,
-            };
+            let found = of(&shape).cost().map(|cost| cost.heads);
             assert_eq!(found, heads, "{shape}");
         }
     }
@@ -166,7 +174,7 @@ mod tests {
         let mut segments = [segment(10, 50, &[20, 15, 60]), segment(70, 90, &[80])];
         let heads = Alignment::Heads {
             mode: DtwMode::None,
-            count: 1,
+            cost: alignments::DEMO,
         };
         heads.complete(&mut segments);
         let times: Vec<_> = segments

@@ -1,10 +1,12 @@
 //! What goes wrong is one ERROR that says what to do.
 
+use std::fs::File;
 use std::sync::Arc;
 
+use crate::common::forged_model::Forged;
 use crate::common::{self};
 use gst::prelude::*;
-use gstscribe::elements::transcriber::LoaderFactory;
+use gstscribe::elements::transcriber::{LoaderFactory, Transcriber};
 use gstscribe::infer::model::{Cancel, LoadError, RunError};
 use gstscribe::infer::recognizer::Recognizer;
 use gstscribe::speech::transcribe::{Hypothesis, Window};
@@ -40,6 +42,44 @@ fn a_failed_load_fails_the_state_change_and_may_be_tried_again() {
     assert!(error.message().contains("out of memory"));
     transcriber.set_state(gst::State::Null).unwrap();
     transcriber.set_recognizer(saying(&Arc::default()));
+    transcriber.set_state(gst::State::Paused).unwrap();
+    transcriber.set_state(gst::State::Null).unwrap();
+}
+
+/// 120 GB in a sparse file, of which a tenth of the machine's memory is offered.
+#[test]
+fn a_model_that_does_not_fit_is_refused_before_it_is_loaded() {
+    common::init();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ggml-large-v3.bin");
+    Forged::HUGE
+        .write(&mut File::create(&path).unwrap(), 0, 128)
+        .unwrap();
+    let transcriber: Transcriber = gst::glib::Object::new();
+    let bus = gst::Bus::new();
+    transcriber.set_bus(Some(&bus));
+    transcriber.set_property("model-path", path.to_str().unwrap());
+    transcriber.set_property("memory-fraction", 10_u32);
+    assert!(transcriber.set_state(gst::State::Paused).is_err());
+    let (error, _) = first_error(&bus);
+    assert!(error.matches(gst::ResourceError::NoSpaceLeft), "{error}");
+    let text = error.message();
+    assert!(text.starts_with("out of memory: "), "{text}");
+    let weights = Forged::HUGE.values() * 4 >> 20;
+    for part in [
+        path.to_str().unwrap(),
+        &format!("weights {weights}"),
+        "MiB are free on host",
+        "memory-fraction=10 lets",
+        "would fit",
+        "or raise memory-fraction",
+    ] {
+        assert!(text.contains(part), "{text:?} does not say {part:?}");
+    }
+    // The element lives on, and runs with a model that fits.
+    transcriber.set_state(gst::State::Null).unwrap();
+    transcriber.set_property("model-path", "bundled");
+    transcriber.set_property("memory-fraction", 100_u32);
     transcriber.set_state(gst::State::Paused).unwrap();
     transcriber.set_state(gst::State::Null).unwrap();
 }

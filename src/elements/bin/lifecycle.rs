@@ -6,16 +6,16 @@ use gst::{prelude::*, subclass::prelude::*};
 
 use super::imp::ScribeBin;
 use super::proxy::Child;
-use super::room;
 use super::run::Run;
 use super::settings::Residency;
 use super::whisper_model::{self, Choice, Surroundings};
 use crate::elements::checkpoints::Checkpoints;
 use crate::elements::diarizer::{Diarizer, Mode};
-use crate::elements::load;
 use crate::elements::no_audio::NoAudioWatch;
-use crate::memory::Label;
+use crate::elements::transcriber::Transcriber;
+use crate::elements::{load, room};
 use crate::memory::probes::Device;
+use crate::memory::{Label, models};
 
 /// The demo model that the library brings.
 const BUNDLED: &str = "bundled";
@@ -72,6 +72,10 @@ impl ScribeBin {
             language: transcriber.property("language-code"),
             place,
             room,
+            percent: transcriber.property("memory-fraction"),
+            decoders: transcriber
+                .downcast_ref::<Transcriber>()
+                .map_or(models::DECODERS, Transcriber::decoders),
         };
         let choice = whisper_model::choose(wanted.as_deref().unwrap_or(BUNDLED), &surroundings)
             .map_err(|error| load::refuse(&*self.obj(), &error))?;

@@ -79,7 +79,6 @@ mod imp;
 mod lifecycle;
 mod progress;
 mod proxy;
-mod room;
 mod run;
 mod settings;
 pub(crate) mod spool;

@@ -4,8 +4,11 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use crate::infer::model::LoadError;
-use crate::memory::models::{self, Place, Room, Speech};
+use crate::infer::model::{LoadError, ModelSource};
+use crate::infer::whisper;
+use crate::memory::admission::Room;
+use crate::memory::estimate::Place;
+use crate::memory::models::{self, Speech};
 
 /// The answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +33,10 @@ pub(crate) struct Surroundings {
     pub place: Place,
     /// What memory there is now, where that can be measured.
     pub room: Option<Room>,
+    /// The property `memory-fraction`.
+    pub percent: u32,
+    /// Decoders that may work at once.
+    pub decoders: u64,
 }
 
 /// The folders in which models are looked for: those of `SCRIBE_MODELS`, the user's, the system's. `variable` reads
@@ -97,7 +104,8 @@ fn largest(surroundings: &Surroundings) -> Result<PathBuf, LoadError> {
     let speech = Speech::of(surroundings.language.as_deref());
     let there = present(&surroundings.folders);
     let there: Vec<&str> = there.iter().map(String::as_str).collect();
-    let Some(smallest) = models::smallest(&there, speech, surroundings.place) else {
+    let need = |name: &str| need(name, surroundings);
+    let Some(smallest) = models::smallest(&there, speech, need) else {
         let language = match speech {
             Speech::Foreign => format!(
                 " for language-code={}",
@@ -117,20 +125,33 @@ fn largest(surroundings: &Surroundings) -> Result<PathBuf, LoadError> {
         total: u64::MAX,
         free: u64::MAX,
     });
-    let found = models::largest_fitting(&there, speech, room, surroundings.place)
+    let found = models::largest_fitting(&there, speech, room, surroundings.percent, need)
         .and_then(|name| find(name, &surroundings.folders));
     found.ok_or_else(|| {
-        let need = models::need(smallest, surroundings.place).unwrap_or_default();
+        let need = need(smallest).unwrap_or_default();
         LoadError::NoMemory(format!(
             "out of memory: whisper-model=auto finds no model that fits. The smallest there, {smallest}, needs {} MiB; \
-             {} of {} MiB are free, and 15 % are to stay so. {}, free memory, or set whisper-model=bundled for the small \
-             demo model",
+             {} of {} MiB are free, and memory-fraction={} lets {} of these be used. {}, free memory, or set \
+             whisper-model=bundled for the small demo model",
             need >> 20,
             room.free >> 20,
             room.total >> 20,
+            surroundings.percent,
+            room.usable(surroundings.percent) >> 20,
             smaller(smallest, surroundings),
         ))
     })
+}
+
+/// What the model of this name takes: by its file, or where that cannot be read, by its name. What is wrong with the file
+/// the transcriber says when it is chosen.
+fn need(name: &str, surroundings: &Surroundings) -> Option<u64> {
+    let of_file = || {
+        let source = ModelSource::File(find(name, &surroundings.folders)?);
+        whisper::need_of(&source, surroundings.decoders, surroundings.place).ok()
+    };
+    let by_name = || models::need(name, surroundings.place);
+    of_file().map(|need| need.total()).or_else(by_name)
 }
 
 /// How to get the model that is one smaller.
@@ -188,6 +209,7 @@ fn download(size: &str, surroundings: &Surroundings) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::infer::forged_model::Forged;
 
     const GB: u64 = 1 << 30;
 
@@ -248,6 +270,8 @@ mod tests {
             language: None,
             place: Place::Host,
             room: Some(Room { total: 16 * GB, free }),
+            percent: 85,
+            decoders: models::DECODERS,
         };
         (root, surroundings)
     }
@@ -330,6 +354,18 @@ mod tests {
                 "{free} {language:?}"
             );
         }
+    }
+
+    /// The file's own header counts, not its name.
+    #[test]
+    fn auto_goes_by_what_is_in_the_files() {
+        let (_root, s) = surroundings(&["tiny", "small"], 10 * GB);
+        let file = std::fs::File::create(s.folders[2].join("ggml-small.bin")).unwrap();
+        Forged::HUGE.write(&mut &file, 0, 128).unwrap();
+        let Ok(Choice::File(path)) = choose("auto", &s) else {
+            panic!()
+        };
+        assert!(path.ends_with("ggml-tiny.bin"), "{}", path.display());
     }
 
     #[test]

@@ -8,6 +8,7 @@ use gst::{glib, prelude::*, subclass::prelude::*};
 use parking_lot::Mutex;
 
 use super::LoaderFactory;
+use super::admission::Admission;
 use super::lifecycle::Whispering;
 use super::settings::Settings;
 use super::work::Transcription;
@@ -72,6 +73,9 @@ pub struct Transcriber {
         nick = "Latency", blurb = "Allowance for inference on a live source, in ms", mutable_ready)]
     #[property(name = "lateness", get, set = Self::set_lateness, type = u32, member = lateness, maximum = 600_000,
         nick = "Lateness", blurb = "By how much words come later than they are said, in ms", mutable_ready)]
+    #[property(name = "memory-fraction", get, set, type = u32, member = memory_fraction, minimum = 10, maximum = 100,
+        default = 85, nick = "Memory fraction",
+        blurb = "Per cent of the memory that may be in use with the model; one that needs more is refused", mutable_ready)]
     #[property(name = "memory-log", get, set, type = Option<String>, member = memory_log, nick = "Memory log",
         blurb = "File to which memory checkpoints are appended as JSON lines", mutable_ready)]
     settings: std::sync::Mutex<Settings>, // the derive knows no other mutex
@@ -81,6 +85,8 @@ pub struct Transcriber {
     pub(super) factory: Mutex<Option<LoaderFactory>>,
     pub(super) running: Mutex<Option<Arc<Whispering>>>,
     pub(super) checkpoints: Mutex<Option<Arc<Checkpoints>>>,
+    /// What the model may take and has not taken yet.
+    pub(super) admission: Mutex<Option<Admission>>,
     /// What was last announced downstream.
     pub(super) language: Mutex<Option<Arc<str>>>,
     sinkpad: gst::Pad,
@@ -100,6 +106,7 @@ impl ObjectSubclass for Transcriber {
             factory: Mutex::default(),
             running: Mutex::default(),
             checkpoints: Mutex::default(),
+            admission: Mutex::default(),
             language: Mutex::default(),
             sinkpad: Self::make_sink(),
             srcpad: Self::make_source(),
@@ -188,7 +195,11 @@ impl FlowElement for Transcriber {
             window.samples.len(),
             window.context
         );
-        self.consult(running, window)
+        let answer = self.consult(running, window);
+        if answer.is_ok() {
+            self.end_admission(); // what it takes it has taken
+        }
+        answer
     }
 
     fn announce(&self, output: &Output<Word>) {

@@ -1,10 +1,10 @@
 //! Taking the model at READY→PAUSED, and giving it back.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use gst::subclass::prelude::*;
 
+use super::admission;
 use super::imp::Transcriber;
 use super::settings::Settings;
 use super::work::Transcription;
@@ -17,7 +17,7 @@ use crate::infer::{
     heap,
     whisper::{self, Whisper},
 };
-use crate::memory::{Label, Stage, models};
+use crate::memory::{Label, Stage};
 
 /// A running transcriber.
 pub(crate) type Whispering = Running<Transcription, dyn Recognizer>;
@@ -75,24 +75,38 @@ impl Transcriber {
 
     fn start(&self, settings: &Settings) -> Result<Engine<dyn Recognizer>, gst::StateChangeError> {
         let factory = self.factory.lock().clone();
-        let loader = match factory {
-            Some(factory) => factory(),
+        let (loader, admission) = match factory {
+            Some(factory) => (factory(), None),
             None => {
                 let config = settings
                     .config()
                     .map_err(|text| load::refuse_settings(&*self.obj(), &text))?;
                 let whisper = config.whisper;
+                let admission = admission::ask(&whisper, settings.memory_fraction)
+                    .map_err(|error| load::refuse(&*self.obj(), &error))?;
                 let loader: Loader = Box::new(move |report| Ok(Box::new(Whisper::load(&whisper, report)?)));
-                loader
+                (loader, Some(admission))
             }
         };
-        Ok(load::start(&*self.obj(), "scribe-whisper", "the model", loader)?.0)
+        let (engine, ()) = load::start(&*self.obj(), "scribe-whisper", "the model", loader)?;
+        if let Some(admission) = &admission {
+            admission.loaded();
+        }
+        *self.admission.lock() = admission;
+        Ok(engine)
+    }
+
+    /// Nothing is promised to this element any more.
+    pub(super) fn end_admission(&self) {
+        let ended = self.admission.lock().take();
+        drop(ended); // reads and writes a file: not under the lock
     }
 
     /// Frees the model.
     pub(super) fn drop_model(&self, engine: Engine<dyn Recognizer>) {
         let checkpoints = self.checkpoints.lock().clone();
         freeing(checkpoints.as_deref(), || drop(engine));
+        self.end_admission();
     }
 
     /// Gives everything back, however far `take` came.
@@ -100,14 +114,13 @@ impl Transcriber {
         let checkpoints = self.checkpoints.lock().take();
         let running = self.running.lock().take();
         freeing(checkpoints.as_deref(), || drop(running));
+        self.end_admission();
     }
 }
 
 /// What to do where this model fills the device.
 fn smaller(model: &str) -> Option<String> {
-    let file = Path::new(model).file_name()?.to_str()?;
-    let name = models::name_of_file(file)?;
-    let smaller = models::smaller_than(name)?;
+    let (name, smaller) = admission::smaller(model)?;
     Some(format!(
         "use a smaller model than {name}, such as {smaller}, or split the file"
     ))

@@ -31,12 +31,18 @@
 //!
 //! ## Memory
 //!
-//! The model is loaded at READY→PAUSED and freed at PAUSED→READY. The checkpoints Before and After
+//! The model is loaded at READY→PAUSED and freed at PAUSED→READY. Before, what its file says it will take is compared
+//! with what is free: a model that would bring the memory in use over `memory-fraction` per cent is refused, with an
+//! ERROR that names the largest one that fits, and not even begun to load. Two elements, or two processes of a user,
+//! that ask for the last memory at once are not both let in.
+//!
+//! The checkpoints Before and After
 //! Transcription and Before and After Whisper Cleanup are logged (`GST_DEBUG=scribe-memory:4`), posted as
 //! element messages `gpu-memory` and appended to `memory-log`.
 //!
 //! Since: 0.1
 
+mod admission;
 mod imp;
 mod lifecycle;
 mod settings;
@@ -47,6 +53,8 @@ use std::sync::Arc;
 use gst::{glib, prelude::*, subclass::prelude::ObjectSubclassIsExt};
 
 use crate::infer::recognizer::Loader;
+use crate::infer::whisper;
+use crate::memory::models;
 
 glib::wrapper! {
     /// See the element's documentation.
@@ -61,6 +69,12 @@ impl Transcriber {
     /// Takes effect at the next READY→PAUSED.
     pub fn set_recognizer(&self, factory: LoaderFactory) {
         self.imp().set_recognizer(factory);
+    }
+
+    /// Decoders that may work at once with the properties as they are.
+    pub(crate) fn decoders(&self) -> u64 {
+        let config = self.imp().settings().config();
+        config.map_or(models::DECODERS, |config| whisper::decoders(&config.whisper))
     }
 }
 

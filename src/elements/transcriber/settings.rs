@@ -24,6 +24,7 @@ pub(super) struct Settings {
     pub threads: u32,
     pub latency: u32,
     pub lateness: u32,
+    pub memory_fraction: u32,
     pub memory_log: Option<String>,
 }
 
@@ -50,6 +51,8 @@ impl Default for Settings {
             threads: 0,
             latency: 4_000,
             lateness: 0,
+            // Where the reference card's critical level begins.
+            memory_fraction: 85,
             memory_log: None,
         }
     }

@@ -3,6 +3,7 @@
 #![allow(unsafe_code)] // whisper.cpp's callbacks are C functions
 
 mod hooks;
+mod need;
 mod parameters;
 mod resume;
 mod source;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 use whisper_rs::{FullParams, WhisperContext, WhisperError, WhisperSegment, WhisperState, WhisperToken};
 
 use self::hooks::Hooks;
+pub use self::need::{decoders, need, need_of};
 pub use self::parameters::{WhisperConfig, context_parameters};
 pub use self::source::check;
 use super::alignment::{self, Alignment};

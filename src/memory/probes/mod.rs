@@ -63,6 +63,21 @@ pub trait Probe: Send + Sync {
     fn free(&self) -> Option<u64> {
         None
     }
+    /// Who holds most of it, the greatest first. Empty where that is not told.
+    fn holders(&self) -> Vec<Holder> {
+        Vec::new()
+    }
+}
+
+/// A process that holds memory of a device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// Its number.
+    pub pid: u32,
+    /// Its program.
+    pub name: String,
+    /// What it holds.
+    pub bytes: u64,
 }
 
 /// The values of the `device` properties.

@@ -7,7 +7,7 @@ use nvml_wrapper::{
     Nvml, enums::device::UsedGpuMemory, error::NvmlError, struct_wrappers::device::MemoryInfo,
 };
 
-use super::{Probe, Reading, Source, workers};
+use super::{Holder, Probe, Reading, Source, workers};
 
 /// Names of the library: the first is what a driver installs, the second what `nvml-wrapper`
 /// expects, which only development packages bring.
@@ -16,6 +16,9 @@ const LIBRARIES: [&str; 2] = ["libnvidia-ml.so.1", "libnvidia-ml.so"];
 /// Inode of the first process-id namespace (`PROC_PID_INIT_INO` of Linux): in it NVML's process
 /// ids are ours, in a container they may be the host's.
 const FIRST_PID_NAMESPACE: &str = "pid:[4026531836]";
+
+/// So many processes are named: what there is to close.
+const MOST_HOLDERS: usize = 3;
 
 /// One device of NVML.
 pub struct NvmlProbe {
@@ -91,6 +94,13 @@ impl NvmlProbe {
         })
     }
 
+    /// The program of a process, without its folders.
+    fn name_of(&self, pid: u32) -> String {
+        let path = self.nvml.sys_process_name(pid, 256).unwrap_or_default();
+        let name = path.rsplit('/').next().filter(|name| !name.is_empty());
+        name.unwrap_or("a program").to_owned()
+    }
+
     /// What all processes use and leave.
     fn memory(&self) -> Result<MemoryInfo, NvmlError> {
         self.nvml.device_by_uuid(self.uuid.as_str())?.memory_info()
@@ -122,6 +132,27 @@ impl Probe for NvmlProbe {
 
     fn free(&self) -> Option<u64> {
         self.memory().ok().map(|memory| memory.free)
+    }
+
+    fn holders(&self) -> Vec<Holder> {
+        let device = self.nvml.device_by_uuid(self.uuid.as_str());
+        let processes = device.and_then(|device| device.running_compute_processes());
+        let mut holders: Vec<Holder> = processes
+            .unwrap_or_default()
+            .into_iter()
+            .filter_map(|process| match process.used_gpu_memory {
+                UsedGpuMemory::Used(bytes) => Some((process.pid, bytes)),
+                UsedGpuMemory::Unavailable => None,
+            })
+            .map(|(pid, bytes)| Holder {
+                pid,
+                name: self.name_of(pid),
+                bytes,
+            })
+            .collect();
+        holders.sort_by_key(|holder| std::cmp::Reverse(holder.bytes));
+        holders.truncate(MOST_HOLDERS);
+        holders
     }
 }
 
