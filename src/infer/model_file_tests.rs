@@ -39,6 +39,34 @@ fn a_file_is_read_by_its_structure_alone() {
     assert_eq!(found.shape.n_audio_layer, 64);
 }
 
+/// The most that was resident in this process, in bytes.
+fn peak() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))
+        .unwrap();
+    let kib: u64 = line.trim().trim_end_matches("kB").trim().parse().unwrap();
+    kib * 1024
+}
+
+#[test]
+fn no_length_in_a_file_is_taken_for_memory() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    Forged::HUGE.write(&mut file.as_file(), 0, 128).unwrap();
+    let damaged: Vec<_> = [FILTERS, FILTERS + 4, VOCABULARY, VOCABULARY + 4]
+        .into_iter()
+        .chain((TENSORS..TENSORS + 20).step_by(4))
+        .map(|at| with(at, i32::MAX))
+        .collect();
+    let before = peak();
+    survey(file.path()).unwrap();
+    for bytes in damaged {
+        problem(&bytes);
+    }
+    assert!(peak() - before < 8 << 20, "{} MiB", (peak() - before) >> 20);
+}
+
 /// The model with a number at a place.
 fn with(at: usize, value: i32) -> Vec<u8> {
     let mut bytes = MODEL.clone();
