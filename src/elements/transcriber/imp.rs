@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use super::LoaderFactory;
 use super::admission::Admission;
 use super::lifecycle::Whispering;
-use super::settings::Settings;
+use super::settings::{OnOom, Settings};
 use super::work::Transcription;
 use crate::elements::checkpoints::Checkpoints;
 use crate::elements::cleanup;
@@ -76,6 +76,8 @@ pub struct Transcriber {
     #[property(name = "memory-fraction", get, set, type = u32, member = memory_fraction, minimum = 10, maximum = 100,
         default = 85, nick = "Memory fraction",
         blurb = "Per cent of the memory that may be in use with the model; one that needs more is refused", mutable_ready)]
+    #[property(name = "on-oom", get, set, type = OnOom, member = on_oom, nick = "On out of memory",
+        blurb = "What to do when there is no room for the model", mutable_ready, builder(OnOom::Fail))]
     #[property(name = "memory-log", get, set, type = Option<String>, member = memory_log, nick = "Memory log",
         blurb = "File to which memory checkpoints are appended as JSON lines", mutable_ready)]
     settings: std::sync::Mutex<Settings>, // the derive knows no other mutex

@@ -81,9 +81,12 @@ impl Transcriber {
                 let config = settings
                     .config()
                     .map_err(|text| load::refuse_settings(&*self.obj(), &text))?;
-                let whisper = config.whisper;
-                let admission = admission::ask(&whisper, settings.memory_fraction)
-                    .map_err(|error| load::refuse(&*self.obj(), &error))?;
+                let mut whisper = config.whisper;
+                let asked = admission::ask(&mut whisper, settings.memory_fraction, settings.on_oom);
+                let (admission, warning) = asked.map_err(|error| load::refuse(&*self.obj(), &error))?;
+                if let Some(warning) = warning {
+                    gst::element_imp_warning!(self, gst::ResourceError::NoSpaceLeft, ("{warning}"));
+                }
                 let loader: Loader = Box::new(move |report| Ok(Box::new(Whisper::load(&whisper, report)?)));
                 (loader, Some(admission))
             }

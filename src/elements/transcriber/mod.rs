@@ -33,7 +33,8 @@
 //!
 //! The model is loaded at READY→PAUSED and freed at PAUSED→READY. Before, what its file says it will take is compared
 //! with what is free: a model that would bring the memory in use over `memory-fraction` per cent is refused, with an
-//! ERROR that names the largest one that fits, and not even begun to load. Two elements, or two processes of a user,
+//! ERROR that names the largest one that fits, and not even begun to load. With `on-oom=smaller-model` the best one that
+//! lies beside it and fits is taken in its place, with a WARNING. Two elements, or two processes of a user,
 //! that ask for the last memory at once are not both let in.
 //!
 //! The checkpoints Before and After
@@ -61,6 +62,8 @@ glib::wrapper! {
     pub struct Transcriber(ObjectSubclass<imp::Transcriber>) @extends gst::Element, gst::Object;
 }
 
+pub use settings::OnOom;
+
 /// Makes the loader of a recognizer, once for each READY→PAUSED.
 pub type LoaderFactory = Arc<dyn Fn() -> Loader + Send + Sync>;
 
@@ -79,6 +82,7 @@ impl Transcriber {
 }
 
 pub(super) fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
+    OnOom::static_type().mark_as_plugin_api(gst::PluginAPIFlags::empty());
     gst::Element::register(
         Some(plugin),
         "scribetranscriber",

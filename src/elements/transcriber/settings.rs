@@ -1,8 +1,26 @@
 //! Properties → one validated [`Config`] at READY→PAUSED.
 
+use gst::glib;
+
 use crate::infer::model::ModelSource;
 use crate::infer::whisper::WhisperConfig;
 use crate::speech::transcribe::SessionConfig;
+
+/// What to do when there is no room for the model.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
+#[enum_type(name = "GstScribeTranscriberOnOom")]
+pub enum OnOom {
+    /// An ERROR.
+    #[default]
+    #[enum_value(name = "Post an ERROR", nick = "fail")]
+    Fail,
+    /// The best model beside the file that fits, with a WARNING; an ERROR where there is none.
+    #[enum_value(
+        name = "Take the best model in the same folder that fits",
+        nick = "smaller-model"
+    )]
+    SmallerModel,
+}
 
 /// The property values as they were set.
 #[derive(Clone, Debug)]
@@ -25,6 +43,7 @@ pub(super) struct Settings {
     pub latency: u32,
     pub lateness: u32,
     pub memory_fraction: u32,
+    pub on_oom: OnOom,
     pub memory_log: Option<String>,
 }
 
@@ -53,6 +72,7 @@ impl Default for Settings {
             lateness: 0,
             // Where the reference card's critical level begins.
             memory_fraction: 85,
+            on_oom: OnOom::Fail,
             memory_log: None,
         }
     }
