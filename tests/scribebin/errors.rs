@@ -25,7 +25,7 @@ fn refused(properties: &str) -> (String, gst::glib::Error) {
 #[test]
 fn a_model_that_is_not_there_is_named_with_what_to_do() {
     let (text, error) = refused("whisper-model=nowhere/ggml-base.bin");
-    assert!(text.contains("nowhere/ggml-base.bin"), "{text}");
+    assert!(text.contains("whisper-model=nowhere/ggml-base.bin"), "{text}");
     assert!(error.matches(gst::ResourceError::NotFound), "{error}");
     let (text, _) = refused("whisper-model=large-v9");
     assert!(text.contains("large-v9") && text.contains("get-model"), "{text}");

@@ -66,11 +66,19 @@ pub(crate) fn choose(wish: &str, surroundings: &Surroundings) -> Result<Choice, 
     match wish {
         "bundled" => Ok(Choice::Bundled),
         "auto" => largest(surroundings).map(Choice::File),
-        // Whether a file is there and a model is for the transcriber to say.
-        _ if wish.contains('/') || wish.ends_with(".bin") || Path::new(wish).is_file() => {
-            Ok(Choice::File(wish.into()))
-        }
+        _ if wish.contains('/') || wish.ends_with(".bin") || Path::new(wish).is_file() => file(wish),
         size => named(size, surroundings).map(Choice::File),
+    }
+}
+
+/// The model at this path. Whether it is one is for the transcriber to say.
+fn file(path: &str) -> Result<Choice, LoadError> {
+    match std::fs::metadata(path) {
+        Ok(_) => Ok(Choice::File(path.into())),
+        Err(error) => Err(LoadError::NotFound(format!(
+            "whisper-model={path}: there is no such file ({error}). Give a ggml Whisper model, which scripts/get-model \
+             downloads, or whisper-model=bundled for the small demo model"
+        ))),
     }
 }
 
@@ -279,14 +287,14 @@ mod tests {
     #[test]
     fn a_path_is_a_path() {
         let (_root, s) = surroundings(&[], GB);
-        for wish in [
-            "/nowhere/x.bin",
-            "./bundled",
-            "model.bin",
-            "models/base",
-            "Cargo.toml",
-        ] {
+        for wish in ["./Cargo.toml", "Cargo.toml", "src/lib.rs"] {
             assert_eq!(choose(wish, &s), Ok(Choice::File(wish.into())), "{wish}");
+        }
+        for wish in ["/nowhere/x.bin", "./bundled", "model.bin", "models/base"] {
+            let Err(LoadError::NotFound(text)) = choose(wish, &s) else {
+                panic!("{wish} was found");
+            };
+            assert!(text.starts_with(&format!("whisper-model={wish}: ")), "{text}");
         }
         assert_eq!(choose("bundled", &s), Ok(Choice::Bundled));
     }
