@@ -64,7 +64,9 @@ fn no_length_in_a_file_is_taken_for_memory() {
     for bytes in damaged {
         problem(&bytes);
     }
-    assert!(peak() - before < 8 << 20, "{} MiB", (peak() - before) >> 20);
+    // The kernel counts in batches, so the second reading may even be the smaller one.
+    let grown = peak().saturating_sub(before);
+    assert!(grown < 8 << 20, "{} MiB", grown >> 20);
 }
 
 /// The model with a number at a place.
