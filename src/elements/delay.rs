@@ -3,6 +3,8 @@
 use gst::prelude::*;
 use parking_lot::Mutex;
 
+use super::pads;
+
 /// The longest delay that was seen since READY.
 #[derive(Default)]
 pub(crate) struct Delay(Mutex<Seen>);
@@ -31,7 +33,7 @@ impl Delay {
         said: Option<gst::ClockTime>,
     ) -> bool {
         let known = self.0.lock().live;
-        let live = known.unwrap_or_else(|| is_live(sink));
+        let live = known.unwrap_or_else(|| pads::is_live(sink));
         // There is no clock before PLAYING, and no delay either.
         let now = element.as_ref().current_running_time().filter(|_| live);
         let delay = now.zip(said).map(|(now, said)| now.saturating_sub(said));
@@ -43,9 +45,4 @@ impl Delay {
         }
         longer
     }
-}
-
-fn is_live(sink: &gst::Pad) -> bool {
-    let mut latency = gst::query::Latency::new();
-    sink.peer_query(&mut latency) && latency.result().0
 }

@@ -1,4 +1,4 @@
-//! What every element here has: a sink pad and a source pad, from the beginning to the end.
+//! What the elements here have: a sink pad and a source pad, from the beginning to the end, and what one asks them.
 
 use gst::prelude::*;
 
@@ -12,6 +12,12 @@ pub(super) fn templates(sink: &gst::Caps, source: &gst::Caps) -> Vec<gst::PadTem
         always("sink", gst::PadDirection::Sink, sink),
         always("src", gst::PadDirection::Src, source),
     ]
+}
+
+/// Whether what comes to this sink pad is live.
+pub(super) fn is_live(sink: &impl IsA<gst::Pad>) -> bool {
+    let mut latency = gst::query::Latency::new();
+    sink.as_ref().peer_query(&mut latency) && latency.result().0
 }
 
 /// Gives them to an element under construction.

@@ -3,6 +3,8 @@
 //! What a model needs is here known from its name alone, where there is no file to read: the published size, and the
 //! [`estimate`](super::estimate) for the published dimensions, used as the transcriber does by default.
 
+use std::path::Path;
+
 use super::admission::Room;
 use super::alignments;
 use super::estimate::{Alignment, Dimensions, Place, Use};
@@ -214,6 +216,12 @@ pub fn smaller_than(name: &str) -> Option<&'static str> {
 /// The model's name in a file's: `base.en` of `ggml-base.en.bin`.
 pub fn name_of_file(file: &str) -> Option<&str> {
     file.strip_prefix("ggml-")?.strip_suffix(".bin")
+}
+
+/// The model in this file, and the next smaller one.
+pub fn smaller_than_file(file: &Path) -> Option<(&str, &'static str)> {
+    let name = name_of_file(file.file_name()?.to_str()?)?;
+    Some((name, smaller_than(name)?))
 }
 
 #[cfg(test)]

@@ -130,12 +130,7 @@ impl ScribeBin {
 
     fn set(&self, name: &str, value: &glib::Value) {
         if name == "memory-log" {
-            for child in [
-                Child::Resample,
-                Child::Transcriber,
-                Child::Diarizer,
-                Child::Aligner,
-            ] {
+            for child in Child::HOLDERS {
                 if let Some(chain) = self.chain() {
                     chain.child(child).set_property_from_value(name, value);
                 }
@@ -162,7 +157,7 @@ impl ScribeBin {
             "diarize" => settings.diarize.to_value(),
             "spool-memory" => settings.spool_memory.to_value(),
             "lateness" => settings.lateness.to_value(),
-            "max-observed-delay" => self.observed_delay().to_value(),
+            "max-observed-delay" => self.delay.milliseconds().to_value(),
             "memory-log" => settings.memory_log.to_value(),
             _ => unreachable!("all of the bin's own properties are above"),
         }
@@ -170,12 +165,7 @@ impl ScribeBin {
 
     /// Has every child give its memory back.
     fn cleanup(&self) {
-        for child in [
-            Child::Resample,
-            Child::Transcriber,
-            Child::Diarizer,
-            Child::Aligner,
-        ] {
+        for child in Child::HOLDERS {
             self.clean(child);
         }
     }
@@ -335,12 +325,5 @@ impl BinImpl for ScribeBin {
             _ => {}
         }
         self.parent_handle_message(message);
-    }
-}
-
-impl ScribeBin {
-    /// Milliseconds.
-    fn observed_delay(&self) -> u32 {
-        self.delay.milliseconds()
     }
 }

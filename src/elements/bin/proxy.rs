@@ -30,6 +30,14 @@ impl Child {
         Child::Captions,
     ];
 
+    /// Those that hold memory and write checkpoints.
+    pub const HOLDERS: [Child; 4] = [
+        Child::Resample,
+        Child::Transcriber,
+        Child::Diarizer,
+        Child::Aligner,
+    ];
+
     /// Its name in the bin, by which `GstChildProxy` finds it.
     pub fn name(self) -> &'static str {
         match self {

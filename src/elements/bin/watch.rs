@@ -6,7 +6,7 @@ use super::imp::ScribeBin;
 use super::proxy::Child;
 use super::run::Order;
 use super::settings::Residency;
-use crate::elements::cleanup;
+use crate::elements::{cleanup, pads};
 
 impl ScribeBin {
     /// Looks at the pads from now on.
@@ -54,7 +54,7 @@ impl ScribeBin {
             Residency::Sequential => Order::Sequential,
             Residency::Concurrent => Order::Concurrent,
             // What goes along with the audio must not wait for its end.
-            Residency::Auto if self.has_audio() || self.is_live() => Order::Concurrent,
+            Residency::Auto if self.has_audio() || pads::is_live(&self.sink) => Order::Concurrent,
             Residency::Auto => Order::Sequential,
         };
         let decided = {
@@ -70,11 +70,6 @@ impl ScribeBin {
                 chain.spool.open();
             }
         }
-    }
-
-    fn is_live(&self) -> bool {
-        let mut query = gst::query::Latency::new();
-        self.sink.peer_query(&mut query) && query.result().0
     }
 
     /// What comes behind the flush waits for Whisper like the first time.
@@ -125,14 +120,11 @@ impl ScribeBin {
     fn captions_pass(&self, info: &gst::PadProbeInfo) {
         if event_type(info) == Some(gst::EventType::Eos) {
             self.say_withheld();
-        } else if let Some(buffer) = info.buffer() {
+        } else if info.buffer().is_some() {
             let segment = self.src.sticky_event::<gst::event::Segment>(0);
             let segment = segment.and_then(|s| s.segment().downcast_ref::<gst::ClockTime>().cloned());
-            let end = buffer
-                .pts()
-                .map(|pts| pts + buffer.duration().unwrap_or_default());
             let said = segment
-                .zip(end)
+                .zip(position(info))
                 .and_then(|(segment, end)| segment.to_running_time(end));
             if self.delay.observe(&*self.obj(), self.sink.upcast_ref(), said) {
                 self.obj().notify("max-observed-delay");
@@ -152,7 +144,7 @@ fn event_type(info: &gst::PadProbeInfo) -> Option<gst::EventType> {
     info.event().map(|event| event.type_())
 }
 
-/// Where a word or GAP ends.
+/// Where a word, caption or GAP ends.
 fn position(info: &gst::PadProbeInfo) -> Option<gst::ClockTime> {
     if let Some(buffer) = info.buffer() {
         return Some(buffer.pts()? + buffer.duration().unwrap_or_default());

@@ -151,12 +151,6 @@ impl Diarizer {
             .clone()
     }
 
-    /// Whether what comes from upstream is live.
-    fn ask_live(&self) -> bool {
-        let mut query = gst::query::Latency::new();
-        self.sinkpad.peer_query(&mut query) && query.result().0
-    }
-
     /// What RTTM shall call the recording: the property, or the name of the file that is read.
     fn name_recording(&self) -> Arc<str> {
         let set = self.settings().recording.filter(|name| !name.is_empty());
@@ -311,7 +305,7 @@ impl FlowElement for Diarizer {
 
     /// Not with the stream: sources such as audiotestsrc know their latency only with their caps.
     fn begin_segment(&self) {
-        let live = self.ask_live();
+        let live = pads::is_live(&self.sinkpad);
         gst::debug!(CAT, imp = self, "upstream is live: {live}");
         self.live.lock().store(live, Ordering::Relaxed);
     }

@@ -1,6 +1,6 @@
 //! Asks for the model's memory before it is loaded: by its file's own header, against what the device has free.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::settings::OnOom;
 use crate::elements::checkpoints::best_probe;
@@ -179,10 +179,4 @@ fn best(
         free: usable,
     };
     models::largest_fitting(names, speech, room, 100, need)
-}
-
-/// The name of the next smaller model than the file's.
-pub(super) fn smaller(model: &str) -> Option<(&str, &'static str)> {
-    let name = models::name_of_file(Path::new(model).file_name()?.to_str()?)?;
-    Some((name, models::smaller_than(name)?))
 }

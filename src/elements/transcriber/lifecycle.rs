@@ -1,5 +1,6 @@
 //! Taking the model at READY→PAUSED, and giving it back.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use gst::subclass::prelude::*;
@@ -17,7 +18,7 @@ use crate::infer::{
     heap,
     whisper::{self, Whisper},
 };
-use crate::memory::{Label, Stage};
+use crate::memory::{Label, Stage, models};
 
 /// A running transcriber.
 pub(crate) type Whispering = Running<Transcription, dyn Recognizer>;
@@ -43,14 +44,9 @@ impl Transcriber {
         let model = settings.model_path.clone().unwrap_or_default();
         let checkpoints = Checkpoints::new(&*self.obj(), settings.memory_log.as_ref().map(Into::into))
             .hint(move || smaller(&model));
-        let checkpoints = Arc::new(checkpoints);
         checkpoints.begin_cycle();
-        *self.checkpoints.lock() = Some(checkpoints.clone());
-        // What others freed and glibc kept would be taken first, and the model would look smaller than it is.
-        heap::give_back();
-        checkpoints.write(Label::BeforeTranscription);
-        let engine = self.start(&settings)?;
-        checkpoints.taken(Stage::Transcription);
+        *self.checkpoints.lock() = Some(Arc::new(checkpoints));
+        let engine = self.take_model(&settings)?;
         *self.language.lock() = None;
         self.delay.reset();
         let work = Transcription::new(settings.session());
@@ -60,16 +56,21 @@ impl Transcriber {
 
     /// Takes the model again that was freed while the element ran.
     pub(super) fn take_again(&self) -> Result<Engine<dyn Recognizer>, gst::StateChangeError> {
-        let checkpoints = self.checkpoints.lock().clone();
-        if let Some(checkpoints) = &checkpoints {
+        if let Some(checkpoints) = self.checkpoints.lock().clone() {
             checkpoints.begin_stage(Stage::Transcription);
-            heap::give_back();
-            checkpoints.write(Label::BeforeTranscription);
         }
-        let engine = self.start(&self.settings())?;
-        if let Some(checkpoints) = &checkpoints {
-            checkpoints.taken(Stage::Transcription);
-        }
+        self.take_model(&self.settings())
+    }
+
+    fn take_model(&self, settings: &Settings) -> Result<Engine<dyn Recognizer>, gst::StateChangeError> {
+        let checkpoints = self.checkpoints.lock().clone();
+        // What others freed and glibc kept would be taken first, and the model would look smaller than it is.
+        heap::give_back();
+        checkpoints
+            .iter()
+            .for_each(|c| c.write(Label::BeforeTranscription));
+        let engine = self.start(settings)?;
+        checkpoints.iter().for_each(|c| c.taken(Stage::Transcription));
         Ok(engine)
     }
 
@@ -123,7 +124,7 @@ impl Transcriber {
 
 /// What to do where this model fills the device.
 fn smaller(model: &str) -> Option<String> {
-    let (name, smaller) = admission::smaller(model)?;
+    let (name, smaller) = models::smaller_than_file(Path::new(model))?;
     Some(format!(
         "use a smaller model than {name}, such as {smaller}, or split the file"
     ))

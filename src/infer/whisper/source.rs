@@ -27,13 +27,12 @@ pub(super) fn survey(source: &ModelSource) -> Result<Survey, LoadError> {
 
 /// What to try when there is no memory for this model.
 pub(super) fn smaller(source: &ModelSource) -> String {
-    let file = match source {
+    let smaller = match source {
         ModelSource::Bundled => None,
-        ModelSource::File(path) => path.file_name().and_then(|name| name.to_str()),
+        ModelSource::File(path) => models::smaller_than_file(path),
     };
-    let name = file.and_then(models::name_of_file).and_then(models::smaller_than);
-    match name {
-        Some(name) => format!("a smaller model, such as {name} (scripts/get-model {name})"),
+    match smaller {
+        Some((_, name)) => format!("a smaller model, such as {name} (scripts/get-model {name})"),
         None => "a smaller model".to_owned(),
     }
 }
