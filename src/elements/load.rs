@@ -52,12 +52,13 @@ pub(super) fn refuse(element: &impl IsA<gst::Element>, error: &LoadError) -> gst
     let (LoadError::NotFound(text)
     | LoadError::WrongFile(text)
     | LoadError::NoMemory(text)
+    | LoadError::Died(text)
     | LoadError::Failed(text)) = error;
     let kind = match error {
         LoadError::NotFound(_) => gst::ResourceError::NotFound,
         LoadError::WrongFile(_) => gst::ResourceError::OpenRead,
         LoadError::NoMemory(_) => gst::ResourceError::NoSpaceLeft,
-        LoadError::Failed(_) => gst::ResourceError::Failed,
+        LoadError::Died(_) | LoadError::Failed(_) => gst::ResourceError::Failed,
     };
     gst::element_error!(element, kind, ("{text}"));
     gst::StateChangeError

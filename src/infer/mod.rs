@@ -13,11 +13,14 @@ pub mod model_file;
 mod model_file_tests;
 pub mod npy;
 pub mod onnx;
+mod own_file;
 pub mod plda_file;
+pub mod protocol;
 pub mod recognizer;
 pub mod speaker_models;
 pub mod vad;
 pub mod whisper;
+pub mod worker;
 
 #[cfg(test)]
 #[path = "../../tests/common/forged_model.rs"]
@@ -33,11 +36,15 @@ static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     )
 });
 
-/// A line of a runtime's own log.
+/// A line of a runtime's own log. In `scribe-worker`, where GStreamer is linked but not initialised, it goes to the
+/// standard error, which the library reads.
+#[allow(unsafe_code)] // gst_is_initialized has no safe wrapper
 fn note(is_error: bool, text: &str) {
-    if is_error {
-        gst::warning!(CAT, "{text}");
-    } else {
-        gst::debug!(CAT, "{text}");
+    // SAFETY: reads a flag, in any state.
+    let has_gstreamer = unsafe { gst::ffi::gst_is_initialized() } != 0;
+    match (has_gstreamer, is_error) {
+        (true, true) => gst::warning!(CAT, "{text}"),
+        (true, false) => gst::debug!(CAT, "{text}"),
+        (false, _) => eprintln!("{text}"),
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
 
 /// A loaded model. It lives on one thread, which loads it, asks it and drops it.
 pub trait Model {
@@ -24,7 +25,7 @@ pub trait Model {
 }
 
 /// Where a model comes from.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ModelSource {
     /// The one that this library brings.
     #[default]
@@ -113,7 +114,7 @@ impl Drop for Listener {
 }
 
 /// Why there is no answer.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, thiserror::Error, Serialize, Deserialize)]
 pub enum RunError {
     /// Somebody asked for it.
     #[error("the model was told to stop")]
@@ -121,13 +122,13 @@ pub enum RunError {
     /// The runtime said no.
     #[error("{0}")]
     Failed(String),
-    /// The model's thread is gone: it panicked.
-    #[error("the model's thread has ended ({0}); set the element to READY and back to load the model again")]
+    /// The model is gone: its thread panicked, or its process ended. Says how.
+    #[error("the model is gone: {0}. Set the element to READY and back to load it again")]
     Dead(String),
 }
 
 /// Why a model could not be loaded. The text names the file and what to do.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, thiserror::Error, Serialize, Deserialize)]
 pub enum LoadError {
     /// There is no such file, or it cannot be read.
     #[error("{0}")]
@@ -138,6 +139,9 @@ pub enum LoadError {
     /// Not enough memory.
     #[error("{0}")]
     NoMemory(String),
+    /// The process that loaded it ended, or had to be.
+    #[error("{0}")]
+    Died(String),
     /// Anything else.
     #[error("{0}")]
     Failed(String),

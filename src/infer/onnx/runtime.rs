@@ -16,6 +16,7 @@ use parking_lot::Mutex;
 
 use super::CAT;
 use crate::infer::model::LoadError;
+use crate::infer::own_file;
 
 /// Names for the library, with it or as it for the rest of the path.
 const ORT_DYLIB_PATH: &str = "ORT_DYLIB_PATH";
@@ -64,7 +65,10 @@ pub fn runtime() -> Result<&'static Runtime, LoadError> {
         return Ok(runtime);
     }
     let asked_for = std::env::var_os(ORT_DYLIB_PATH).filter(|path| !path.is_empty());
-    let found = find(&candidates(asked_for.as_deref().map(Path::new), &own_folders()))?;
+    let found = find(&candidates(
+        asked_for.as_deref().map(Path::new),
+        &own_file::folders(),
+    ))?;
     let environment = environment(&found)?;
     gst::info!(
         CAT,
@@ -95,40 +99,6 @@ fn candidates(asked_for: Option<&Path>, own_folders: &[PathBuf]) -> Vec<PathBuf>
     }
     found.extend(NAMES.map(PathBuf::from));
     found
-}
-
-/// The folders of the library that this code is in: as it was opened, and where its symbolic links lead to.
-fn own_folders() -> Vec<PathBuf> {
-    let opened = file_of(own_folders as *const c_void)
-        .filter(|path| path.is_absolute())
-        .or_else(|| std::env::current_exe().ok());
-    let real = opened.as_ref().and_then(|path| path.canonicalize().ok());
-    let mut folders: Vec<PathBuf> = [opened, real]
-        .into_iter()
-        .flatten()
-        .filter_map(|path| path.parent().map(Path::to_owned))
-        .collect();
-    folders.dedup();
-    folders
-}
-
-/// The file that the code at `address` was loaded from.
-fn file_of(address: *const c_void) -> Option<PathBuf> {
-    let mut info = libc::Dl_info {
-        dli_fname: std::ptr::null(),
-        dli_fbase: std::ptr::null_mut(),
-        dli_sname: std::ptr::null(),
-        dli_saddr: std::ptr::null_mut(),
-    };
-    // SAFETY: fills the struct for any address, or returns 0.
-    let known = unsafe { libc::dladdr(address, &mut info) } != 0;
-    if !known || info.dli_fname.is_null() {
-        return None;
-    }
-    // SAFETY: the loader's own string, which lives as long as the library: this very code for one, and a library
-    // that is never closed for the other.
-    let name = unsafe { CStr::from_ptr(info.dli_fname) };
-    Some(PathBuf::from(name.to_string_lossy().into_owned()))
 }
 
 /// The library with the highest version in `folder`.
@@ -191,7 +161,7 @@ fn probe(path: &Path) -> Result<Found, String> {
     };
     // It stays loaded: `ort` opens it again, and a runtime that was closed leaves threads' destructors behind.
     std::mem::forget(library);
-    let origin = file_of(*base as *const c_void);
+    let origin = own_file::file_of(*base as *const c_void);
     // SAFETY: as above; the struct is a static of the library.
     let base = unsafe { base().as_ref() };
     let Some(base) = base else {
@@ -355,12 +325,5 @@ mod tests {
         );
         let asked = Path::new("/some/libonnxruntime.so");
         assert_eq!(candidates(Some(asked), &own), [asked]);
-    }
-
-    #[test]
-    fn this_code_knows_its_file() {
-        let folders = own_folders();
-        assert!(!folders.is_empty());
-        assert!(folders.iter().all(|folder| folder.is_dir()), "{folders:?}");
     }
 }

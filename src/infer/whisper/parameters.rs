@@ -2,6 +2,7 @@
 
 #![allow(unsafe_code)] // the parameters carry callbacks
 
+use serde::{Deserialize, Serialize};
 use whisper_rs::{FullParams, SamplingStrategy, WhisperContextParameters};
 
 use super::hooks::Hooks;
@@ -10,7 +11,7 @@ use crate::infer::model::{LoadError, ModelSource};
 use crate::infer::model_file::ModelShape;
 
 /// How to transcribe. The names and defaults of whisper.cpp's `whisper_full_params`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct WhisperConfig {
     /// The ggml model.
     pub model: ModelSource,

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 /// One text token with its time.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Token {
     /// The token's bytes: may be a part of a UTF-8 character, may begin with a space.
     pub bytes: Vec<u8>,
@@ -16,7 +18,7 @@ pub struct Token {
 }
 
 /// A stretch of text between two timestamps of the model: a sentence or a clause.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Segment {
     /// First sample.
     pub start: u64,
@@ -27,7 +29,7 @@ pub struct Segment {
 }
 
 /// The answer to one window.
-#[derive(Clone, Debug, PartialEq, Default)]
+#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
 pub struct Hypothesis {
     /// In order of time.
     pub segments: Vec<Segment>,

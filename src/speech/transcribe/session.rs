@@ -6,6 +6,8 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Answer, Hypothesis, Segment, SpeechMap, SpeechRule, words_of_segment};
 use crate::speech::Word;
 use crate::time::seconds;
@@ -32,7 +34,7 @@ const PADDING: u64 = seconds(0.5);
 const SHORT_REST: u64 = seconds(5.0);
 
 /// What the model may know of the text so far.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Context {
     /// The window continues the text of the one before.
     Carry,
