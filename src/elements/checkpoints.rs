@@ -145,6 +145,14 @@ impl Checkpoints {
         }
     }
 
+    /// Books that what `stage` had taken went by itself: its cleanup cannot give that back. Not a checkpoint, writes
+    /// nothing.
+    pub fn lost(&self, stage: Stage) {
+        if let Some(meter) = self.meter() {
+            meter.lost(self.owner, stage);
+        }
+    }
+
     /// Writes the checkpoint `label`: the line, the message, the JSON, and a WARNING where one is
     /// due. Does nothing when it was written in this cycle already.
     pub fn write(&self, label: Label) {

@@ -104,6 +104,16 @@ impl Ledger {
         self.grow(Some((owner, stage)), allocated);
     }
 
+    /// Books a reading right after what `stage` had taken went by itself, as with a process that died: no cleanup
+    /// can give it back any more.
+    pub fn lost(&mut self, owner: Owner, stage: Stage, allocated: u64) {
+        self.tells(owner, stage);
+        self.last = Some(allocated);
+        if let Some(account) = self.account(owner, stage) {
+            account.took = 0;
+        }
+    }
+
     /// What was put on a stage before it began to tell may be anybody's after all.
     fn tells(&mut self, owner: Owner, stage: Stage) {
         let Some(account) = self.account(owner, stage).filter(|account| !account.told) else {
@@ -442,5 +452,23 @@ mod tests {
         ledger.record(1, BeforeWhisperCleanup, 300 * MIB);
         let good = ledger.record(1, AfterWhisperCleanup, 100 * MIB).unwrap();
         assert_eq!(good.verdict, Verdict::Good);
+    }
+
+    #[test]
+    fn what_died_is_nobodys_leak() {
+        let mut ledger = Ledger::default();
+        ledger.record(1, BeforeTranscription, 10 * MIB);
+        ledger.taken(1, Stage::Transcription, 110 * MIB);
+        ledger.lost(1, Stage::Transcription, 12 * MIB);
+        assert_eq!(ledger.record(1, BeforeWhisperCleanup, 12 * MIB), None);
+        assert_eq!(ledger.record(1, AfterWhisperCleanup, 12 * MIB), None);
+        // What took its place is the stage's again.
+        ledger.record(1, BeforeTranscription, 10 * MIB);
+        ledger.taken(1, Stage::Transcription, 110 * MIB);
+        ledger.lost(1, Stage::Transcription, 12 * MIB);
+        ledger.taken(1, Stage::Transcription, 112 * MIB);
+        ledger.record(1, BeforeWhisperCleanup, 112 * MIB);
+        let cleanup = ledger.record(1, AfterWhisperCleanup, 111 * MIB).unwrap();
+        assert_eq!(cleanup.verdict, Verdict::Leak);
     }
 }

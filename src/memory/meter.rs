@@ -67,6 +67,15 @@ impl Meter {
         });
     }
 
+    /// See [`Ledger::lost`].
+    pub fn lost(&self, owner: Owner, stage: Stage) {
+        self.with_ledger(|ledger| {
+            if let Some(reading) = self.probe.read() {
+                ledger.lost(owner, stage, reading.allocated);
+            }
+        });
+    }
+
     /// See [`Ledger::forget`].
     pub fn forget(&self, owner: Owner) {
         self.with_ledger(|ledger| ledger.forget(owner));
