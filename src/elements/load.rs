@@ -15,6 +15,16 @@ pub(super) fn start<M: Model + ?Sized + 'static>(
     what: &str,
     loader: Loader<M>,
 ) -> Result<(Engine<M>, M::Facts), gst::StateChangeError> {
+    try_start(element, thread, what, loader).map_err(|error| refuse(element, &error))
+}
+
+/// [`start`] without the ERROR message, for those who can do something about it.
+pub(super) fn try_start<M: Model + ?Sized + 'static>(
+    element: &impl IsA<gst::Element>,
+    thread: &str,
+    what: &str,
+    loader: Loader<M>,
+) -> Result<(Engine<M>, M::Facts), LoadError> {
     progress(
         element,
         gst::ProgressType::Start,
@@ -33,7 +43,7 @@ pub(super) fn start<M: Model + ?Sized + 'static>(
         }
         Err(error) => {
             progress(element, gst::ProgressType::Error, "load", &error.to_string());
-            Err(refuse(element, &error))
+            Err(error)
         }
     }
 }

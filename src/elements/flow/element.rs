@@ -54,7 +54,7 @@ impl<W: Work, M: Model + ?Sized + 'static> Running<W, M> {
         self.brake.press();
     }
 
-    /// Gives it a model that it has had to do without.
+    /// Gives it a model that it has had to do without, or instead of one that died.
     pub fn equip(&self, engine: Engine<M>) {
         drop(self.slot.take());
         self.brake.hold(engine.cancel());

@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 
 use super::LoaderFactory;
 use super::admission::Admission;
+use super::isolation::{Isolation, Restarts};
 use super::lifecycle::Whispering;
 use super::settings::{OnOom, Settings};
 use super::work::Transcription;
@@ -78,6 +79,12 @@ pub struct Transcriber {
         blurb = "Per cent of the memory that may be in use with the model; one that needs more is refused", mutable_ready)]
     #[property(name = "on-oom", get, set, type = OnOom, member = on_oom, nick = "On out of memory",
         blurb = "What to do when there is no room for the model", mutable_ready, builder(OnOom::Fail))]
+    #[property(name = "restart-limit", get, set, type = u32, member = restart_limit, default = 3,
+        nick = "Restart limit", blurb = "How often a worker that died is replaced until READY, with isolation=process",
+        mutable_ready)]
+    #[property(name = "isolation", get, set, type = Isolation, member = isolation, nick = "Isolation",
+        blurb = "Where the model lives: in this process, or in one that may die without harm", mutable_ready,
+        builder(Isolation::default()))]
     #[property(name = "memory-log", get, set, type = Option<String>, member = memory_log, nick = "Memory log",
         blurb = "File to which memory checkpoints are appended as JSON lines", mutable_ready)]
     settings: std::sync::Mutex<Settings>, // the derive knows no other mutex
@@ -85,6 +92,8 @@ pub struct Transcriber {
         blurb = "Longest time from the end of a word to its push on a live source, in ms")]
     pub(super) delay: Delay,
     pub(super) factory: Mutex<Option<LoaderFactory>>,
+    /// Only where the model is in a process of its own.
+    pub(super) restarts: Mutex<Option<Restarts>>,
     pub(super) running: Mutex<Option<Arc<Whispering>>>,
     pub(super) checkpoints: Mutex<Option<Arc<Checkpoints>>>,
     /// What the model may take and has not taken yet.
@@ -106,6 +115,7 @@ impl ObjectSubclass for Transcriber {
             settings: std::sync::Mutex::default(),
             delay: Delay::default(),
             factory: Mutex::default(),
+            restarts: Mutex::default(),
             running: Mutex::default(),
             checkpoints: Mutex::default(),
             admission: Mutex::default(),
@@ -197,7 +207,7 @@ impl FlowElement for Transcriber {
             window.samples.len(),
             window.context
         );
-        let answer = self.consult(running, window);
+        let answer = self.ask_and_restart(running, window);
         if answer.is_ok() {
             self.end_admission(); // what it takes it has taken
         }

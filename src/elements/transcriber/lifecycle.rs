@@ -5,20 +5,29 @@ use std::sync::Arc;
 
 use gst::subclass::prelude::*;
 
-use super::admission;
+use super::admission::{self, Admission};
 use super::imp::Transcriber;
+use super::isolation::Restarts;
 use super::settings::Settings;
 use super::work::Transcription;
 use crate::elements::checkpoints::Checkpoints;
 use crate::elements::flow::element::Running;
 use crate::elements::load;
 use crate::infer::engine::Engine;
+use crate::infer::model::LoadError;
 use crate::infer::recognizer::{Loader, Recognizer};
 use crate::infer::{
     heap,
+    protocol::Load,
     whisper::{self, Whisper},
+    worker::{self, RemoteRecognizer},
 };
 use crate::memory::{Label, Stage, models};
+
+/// The engine's thread.
+const THREAD: &str = "scribe-whisper";
+/// What is loaded, in Progress messages.
+const MODEL: &str = "the model";
 
 /// A running transcriber.
 pub(crate) type Whispering = Running<Transcription, dyn Recognizer>;
@@ -33,8 +42,12 @@ impl Transcriber {
         let config = settings
             .config()
             .map_err(|text| load::refuse_settings(&*self.obj(), &text))?;
-        whisper::check(&config.whisper.model)
-            .map(drop)
+        let worker = match settings.isolation.is_process() {
+            true => worker::find().map(drop),
+            false => Ok(()),
+        };
+        worker
+            .and_then(|()| whisper::check(&config.whisper.model).map(drop))
             .map_err(|e| load::refuse(&*self.obj(), &e))
     }
 
@@ -48,6 +61,10 @@ impl Transcriber {
         *self.checkpoints.lock() = Some(Arc::new(checkpoints));
         let engine = self.take_model(&settings)?;
         *self.language.lock() = None;
+        *self.restarts.lock() = settings
+            .isolation
+            .is_process()
+            .then(|| Restarts::new(settings.restart_limit));
         self.delay.reset();
         let work = Transcription::new(settings.session());
         *self.running.lock() = Some(Arc::new(Running::new(work, Some(engine))));
@@ -75,29 +92,54 @@ impl Transcriber {
     }
 
     fn start(&self, settings: &Settings) -> Result<Engine<dyn Recognizer>, gst::StateChangeError> {
+        let (loader, admission) = self.loader(settings)?;
+        let (engine, ()) = load::start(&*self.obj(), THREAD, MODEL, loader)?;
+        self.begin_admission(admission);
+        Ok(engine)
+    }
+
+    /// Loads the model instead of one that died. The outer error is posted, the inner one is not.
+    pub(super) fn start_again(
+        &self,
+    ) -> Result<Result<Engine<dyn Recognizer>, LoadError>, gst::StateChangeError> {
+        let (loader, admission) = self.loader(&self.settings())?;
+        let started = load::try_start(&*self.obj(), THREAD, MODEL, loader);
+        if started.is_ok() {
+            self.begin_admission(admission);
+        }
+        Ok(started.map(|(engine, ())| engine))
+    }
+
+    /// What loads the model, and the promise of memory for it.
+    fn loader(&self, settings: &Settings) -> Result<(Loader, Option<Admission>), gst::StateChangeError> {
         let factory = self.factory.lock().clone();
-        let (loader, admission) = match factory {
-            Some(factory) => (factory(), None),
-            None => {
-                let config = settings
-                    .config()
-                    .map_err(|text| load::refuse_settings(&*self.obj(), &text))?;
-                let mut whisper = config.whisper;
-                let asked = admission::ask(&mut whisper, settings.memory_fraction, settings.on_oom);
-                let (admission, warning) = asked.map_err(|error| load::refuse(&*self.obj(), &error))?;
-                if let Some(warning) = warning {
-                    gst::element_imp_warning!(self, gst::ResourceError::NoSpaceLeft, ("{warning}"));
-                }
-                let loader: Loader = Box::new(move |report| Ok(Box::new(Whisper::load(&whisper, report)?)));
-                (loader, Some(admission))
+        if let Some(factory) = factory {
+            return Ok((factory(), None));
+        }
+        let config = settings
+            .config()
+            .map_err(|text| load::refuse_settings(&*self.obj(), &text))?;
+        let mut whisper = config.whisper;
+        let asked = admission::ask(&mut whisper, settings.memory_fraction, settings.on_oom);
+        let (admission, warning) = asked.map_err(|error| load::refuse(&*self.obj(), &error))?;
+        if let Some(warning) = warning {
+            gst::element_imp_warning!(self, gst::ResourceError::NoSpaceLeft, ("{warning}"));
+        }
+        let loader: Loader = match settings.isolation.is_process() {
+            true => {
+                Box::new(move |report| Ok(Box::new(RemoteRecognizer::load(Load::Whisper(whisper), report)?)))
             }
+            false => Box::new(move |report| Ok(Box::new(Whisper::load(&whisper, report)?))),
         };
-        let (engine, ()) = load::start(&*self.obj(), "scribe-whisper", "the model", loader)?;
+        Ok((loader, Some(admission)))
+    }
+
+    /// The model is loaded.
+    fn begin_admission(&self, admission: Option<Admission>) {
         if let Some(admission) = &admission {
             admission.loaded();
         }
         *self.admission.lock() = admission;
-        Ok(engine)
     }
 
     /// Nothing is promised to this element any more.

@@ -41,10 +41,19 @@
 //! Transcription and Before and After Whisper Cleanup are logged (`GST_DEBUG=scribe-memory:4`), posted as
 //! element messages `gpu-memory` and appended to `memory-log`.
 //!
+//! ## Isolation
+//!
+//! With `isolation=process` the model is in a child process, `scribe-worker`. When that dies (whisper.cpp ends its
+//! process where memory runs out), hangs or is killed, the element posts a WARNING, starts another one and asks it for
+//! the window again; a window that ends two workers becomes a GAP. After `restart-limit` deaths between READY and READY it
+//! is an ERROR. Words that were pushed stay. With `isolation=none`, what `auto` means on a CPU, the model is in this
+//! process.
+//!
 //! Since: 0.1
 
 mod admission;
 mod imp;
+mod isolation;
 mod lifecycle;
 mod settings;
 mod work;
@@ -53,6 +62,7 @@ use std::sync::Arc;
 
 use gst::{glib, prelude::*, subclass::prelude::ObjectSubclassIsExt};
 
+pub use self::isolation::Isolation;
 use crate::infer::recognizer::Loader;
 use crate::infer::whisper;
 use crate::memory::models;
@@ -83,6 +93,7 @@ impl Transcriber {
 
 pub(super) fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     OnOom::static_type().mark_as_plugin_api(gst::PluginAPIFlags::empty());
+    Isolation::static_type().mark_as_plugin_api(gst::PluginAPIFlags::empty());
     gst::Element::register(
         Some(plugin),
         "scribetranscriber",

@@ -2,6 +2,7 @@
 
 use gst::glib;
 
+use super::isolation::Isolation;
 use crate::infer::model::ModelSource;
 use crate::infer::whisper::WhisperConfig;
 use crate::speech::transcribe::SessionConfig;
@@ -44,6 +45,8 @@ pub(super) struct Settings {
     pub lateness: u32,
     pub memory_fraction: u32,
     pub on_oom: OnOom,
+    pub isolation: Isolation,
+    pub restart_limit: u32,
     pub memory_log: Option<String>,
 }
 
@@ -73,6 +76,9 @@ impl Default for Settings {
             // Where the reference card's critical level begins.
             memory_fraction: 85,
             on_oom: OnOom::Fail,
+            isolation: Isolation::default(),
+            // The first death may be an accident; that it comes back four times in one run is not.
+            restart_limit: 3,
             memory_log: None,
         }
     }

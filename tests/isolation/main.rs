@@ -1,0 +1,9 @@
+//! `isolation=process`: the model in a `scribe-worker`, and what happens when that ends, however it ends.
+
+#[path = "../common/mod.rs"]
+mod common;
+mod faults;
+mod life;
+mod restart;
+mod rig;
+mod words;
