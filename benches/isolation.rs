@@ -1,0 +1,106 @@
+//! What `isolation=process` costs: the transcriber over the bundled recording with the model in a `scribe-worker`, and in
+//! this process, in turn, so that a machine whose speed drifts is fair to both. Prints the ratio of wall times and how
+//! long the frame of a window is on its way between two processes' sockets.
+//!
+//!     cargo bench --bench isolation -- [MODEL [FILE [REPEAT [THREADS]]]]
+
+#[path = "../tests/common/mod.rs"]
+mod common;
+
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use gstscribe::infer::protocol::frame::{self, Frame};
+use gstscribe::infer::protocol::{ToWorker, window_frame, window_of};
+use gstscribe::speech::transcribe::{Context, Window};
+
+const ROUNDS: usize = 9;
+const FRAMES: usize = 200;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
+    let argument = |i: usize| arguments.get(i).cloned();
+    common::init();
+    let model = argument(0).unwrap_or_else(common::demo_model);
+    let file = argument(1).map_or_else(|| common::recording("conversation.flac"), PathBuf::from);
+    let repeat: usize = argument(2).map_or(5, |n| n.parse().expect("REPEAT is a number"));
+    let threads: u32 = argument(3).map_or(1, |n| n.parse().expect("THREADS is a number"));
+    let samples = common::decode(&file).repeat(repeat);
+    println!(
+        "{model}\n{}, {repeat} times: {} s, {threads} thread(s)",
+        file.display(),
+        samples.len() as u64 / common::RATE
+    );
+    let mut ratios = Vec::new();
+    for round in 0..ROUNDS {
+        let run = |isolation: &str| {
+            let begin = Instant::now();
+            let properties = format!("threads={threads} isolation={isolation}");
+            let words = common::transcribe(&model, &samples, &properties);
+            (begin.elapsed().as_secs_f64(), words)
+        };
+        // Who comes first alternates.
+        let (inside, outside) = if round % 2 == 0 {
+            let inside = run("none");
+            (inside, run("process"))
+        } else {
+            let outside = run("process");
+            (run("none"), outside)
+        };
+        assert_eq!(inside.1, outside.1, "the same words");
+        println!(
+            "round {round}: none {:.3} s, process {:.3} s",
+            inside.0, outside.0
+        );
+        ratios.push(outside.0 / inside.0);
+    }
+    let (least, median, most) = spread(&mut ratios);
+    println!("process / none: wall {least:.3} {median:.3} {most:.3} (least, median, most)");
+    let (least, median, most) = spread(&mut frames());
+    println!("a window of 31 s on its way: {least:.2} {median:.2} {most:.2} ms (least, median, most)");
+}
+
+fn spread(values: &mut [f64]) -> (f64, f64, f64) {
+    values.sort_by(f64::total_cmp);
+    (values[0], values[values.len() / 2], values[values.len() - 1])
+}
+
+/// From a window here to a window there, and a byte back, in ms: encoding, the socket, decoding, two wake-ups.
+fn frames() -> Vec<f64> {
+    let window = Window {
+        start: 0,
+        samples: vec![0.1; 31 * common::RATE as usize],
+        before: Vec::new(),
+        context: Context::Carry,
+    };
+    let (mut here, mut there) = UnixStream::pair().expect("sockets");
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            while let Some(Frame { message, audio }) = frame::read(&mut there).expect("a frame") {
+                if let ToWorker::Run {
+                    start,
+                    before,
+                    context,
+                    ..
+                } = message
+                {
+                    let window = window_of(start, before, context, audio).expect("a window");
+                    assert_eq!(window.samples.len(), 31 * common::RATE as usize);
+                }
+                there.write_all(&[1]).expect("an answer");
+            }
+        });
+        let times = (1..=FRAMES as u64).map(|id| {
+            let begin = Instant::now();
+            let frame = window_frame(id, &window).expect("a frame");
+            here.write_all(&frame).expect("room");
+            here.read_exact(&mut [0]).expect("an answer");
+            begin.elapsed().as_secs_f64() * 1000.0
+        });
+        let times = times.collect();
+        drop(here);
+        times
+    })
+}
