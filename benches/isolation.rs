@@ -1,6 +1,6 @@
 //! What `isolation=process` costs: the transcriber over the bundled recording with the model in a `scribe-worker`, and in
-//! this process, in turn, so that a machine whose speed drifts is fair to both. Prints the ratio of wall times and how
-//! long the frame of a window is on its way between two processes' sockets.
+//! this process, in turn, so that a machine whose speed drifts is fair to both. Prints the ratios of wall and CPU
+//! times and how long the frame of a window is on its way between two processes' sockets.
 //!
 //!     cargo bench --bench isolation -- [MODEL [FILE [REPEAT [THREADS]]]]
 
@@ -33,13 +33,13 @@ fn main() {
         file.display(),
         samples.len() as u64 / common::RATE
     );
-    let mut ratios = Vec::new();
+    let (mut wall, mut cpu) = (Vec::new(), Vec::new());
     for round in 0..ROUNDS {
         let run = |isolation: &str| {
-            let begin = Instant::now();
+            let (begin, cpu) = (Instant::now(), cpu_seconds());
             let properties = format!("threads={threads} isolation={isolation}");
             let words = common::transcribe(&model, &samples, &properties);
-            (begin.elapsed().as_secs_f64(), words)
+            (begin.elapsed().as_secs_f64(), cpu_seconds() - cpu, words)
         };
         // Who comes first alternates.
         let (inside, outside) = if round % 2 == 0 {
@@ -49,17 +49,28 @@ fn main() {
             let outside = run("process");
             (run("none"), outside)
         };
-        assert_eq!(inside.1, outside.1, "the same words");
+        assert_eq!(inside.2, outside.2, "the same words");
         println!(
-            "round {round}: none {:.3} s, process {:.3} s",
-            inside.0, outside.0
+            "round {round}: none {:.3} s wall {:.2} s CPU, process {:.3} s wall {:.2} s CPU",
+            inside.0, inside.1, outside.0, outside.1
         );
-        ratios.push(outside.0 / inside.0);
+        wall.push(outside.0 / inside.0);
+        cpu.push(outside.1 / inside.1);
     }
-    let (least, median, most) = spread(&mut ratios);
-    println!("process / none: wall {least:.3} {median:.3} {most:.3} (least, median, most)");
+    for (what, ratios) in [("wall", &mut wall), ("CPU", &mut cpu)] {
+        let (least, median, most) = spread(ratios);
+        println!("process / none: {what} {least:.3} {median:.3} {most:.3} (least, median, most)");
+    }
     let (least, median, most) = spread(&mut frames());
     println!("a window of 31 s on its way: {least:.2} {median:.2} {most:.2} ms (least, median, most)");
+}
+
+/// User and system time of this process and of the children that it has reaped. 100 ticks a second on every Linux.
+fn cpu_seconds() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+    let behind_name = stat.rsplit(") ").next().unwrap();
+    let ticks = behind_name.split(' ').skip(11).take(4);
+    ticks.map(|field| field.parse::<f64>().unwrap()).sum::<f64>() / 100.0
 }
 
 fn spread(values: &mut [f64]) -> (f64, f64, f64) {
