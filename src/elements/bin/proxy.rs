@@ -9,7 +9,7 @@ use crate::elements::aligner::ScribeAligner;
 use crate::elements::captions::ScribeCaptions;
 use crate::elements::diarizer::{Diarizer, FeatureProfile, Mode};
 use crate::elements::resample::Resample;
-use crate::elements::transcriber::{OnOom, Transcriber};
+use crate::elements::transcriber::{Isolation, OnOom, Transcriber};
 
 /// One of the bin's children.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -166,6 +166,7 @@ fn copy(pspec: &glib::ParamSpec) -> Option<glib::ParamSpec> {
     choice!(Mode);
     choice!(FeatureProfile);
     choice!(OnOom);
+    choice!(Isolation);
     None
 }
 
