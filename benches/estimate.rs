@@ -166,6 +166,8 @@ fn window(context: Context) -> Window {
         samples: (0..31 * common::RATE as usize).map(sound).collect(),
         before: Vec::new(),
         context,
+        history: Vec::new(),
+        language: None,
     }
 }
 

@@ -85,19 +85,15 @@ fn frames() -> Vec<f64> {
         samples: vec![0.1; 31 * common::RATE as usize],
         before: Vec::new(),
         context: Context::Carry,
+        history: Vec::new(),
+        language: None,
     };
     let (mut here, mut there) = UnixStream::pair().expect("sockets");
     std::thread::scope(|scope| {
         scope.spawn(move || {
             while let Some(Frame { message, audio }) = frame::read(&mut there).expect("a frame") {
-                if let ToWorker::Run {
-                    start,
-                    before,
-                    context,
-                    ..
-                } = message
-                {
-                    let window = window_of(start, before, context, audio).expect("a window");
+                if let ToWorker::Run { window, .. } = message {
+                    let window = window_of(window, audio).expect("a window");
                     assert_eq!(window.samples.len(), 31 * common::RATE as usize);
                 }
                 there.write_all(&[1]).expect("an answer");

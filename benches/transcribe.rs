@@ -131,6 +131,8 @@ fn cancels(job: &Job) {
         samples: job.samples[..length].to_vec(),
         before: Vec::new(),
         context: Context::Start,
+        history: Vec::new(),
+        language: None,
     };
     let whole = timed(|| whisper.recognize(&window, &Cancel::default()).map(drop))
         .1

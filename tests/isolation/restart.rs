@@ -45,6 +45,7 @@ impl Recognizer for Mortal {
             }],
             language: None,
             next: (window.samples.len() as u64).min(30 * RATE),
+            history: Vec::new(),
         })
     }
 }

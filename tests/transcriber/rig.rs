@@ -68,6 +68,7 @@ impl Recognizer for Saying {
             segments,
             language: Some("en".into()),
             next,
+            history: Vec::new(),
         })
     }
 }

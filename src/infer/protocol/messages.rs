@@ -1,5 +1,7 @@
 //! The messages. The library speaks first; a worker answers each request once, and beats in between.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::frame::{self, ProtocolError};
@@ -21,12 +23,8 @@ pub enum ToWorker {
     Run {
         /// Counts up; the answer has the same.
         id: u64,
-        /// [`Window::start`].
-        start: u64,
-        /// How many of the samples are [`Window::before`]; they come first.
-        before: u32,
-        /// [`Window::context`].
-        context: Context,
+        /// All but the samples.
+        window: Header,
     },
     /// The answer to this request and all before it is not wanted any more; `RunFailed` with `Cancelled` comes soon.
     Cancel {
@@ -35,6 +33,17 @@ pub enum ToWorker {
     },
     /// End. No answer.
     Bye,
+}
+
+/// A [`Window`] without its samples.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Header {
+    start: u64,
+    /// How many of the samples come before the window; they are the first.
+    before: u32,
+    context: Context,
+    history: Vec<i32>,
+    language: Option<Arc<str>>,
 }
 
 /// What a worker hosts.
@@ -88,9 +97,13 @@ pub fn software() -> String {
 pub fn window_frame(id: u64, window: &Window) -> Result<Vec<u8>, ProtocolError> {
     let run = ToWorker::Run {
         id,
-        start: window.start,
-        before: window.before.len() as u32, // what is too long for 32 bits is too long for a frame
-        context: window.context,
+        window: Header {
+            start: window.start,
+            before: window.before.len() as u32, // what is too long for 32 bits is too long for a frame
+            context: window.context,
+            history: window.history.clone(),
+            language: window.language.clone(),
+        },
     };
     frame::encode(&run, &[&window.before, &window.samples])
 }
@@ -99,13 +112,8 @@ pub fn window_frame(id: u64, window: &Window) -> Result<Vec<u8>, ProtocolError> 
 ///
 /// # Errors
 /// [`ProtocolError::Malformed`] where `before` is more than there is.
-pub fn window_of(
-    start: u64,
-    before: u32,
-    context: Context,
-    mut audio: Vec<f32>,
-) -> Result<Window, ProtocolError> {
-    let before = before as usize;
+pub fn window_of(header: Header, mut audio: Vec<f32>) -> Result<Window, ProtocolError> {
+    let before = header.before as usize;
     if before > audio.len() {
         return Err(ProtocolError::Malformed(format!(
             "{before} samples before the window, but only {} in the frame",
@@ -114,10 +122,12 @@ pub fn window_of(
     }
     let samples = audio.split_off(before);
     Ok(Window {
-        start,
+        start: header.start,
         samples,
         before: audio,
-        context,
+        context: header.context,
+        history: header.history,
+        language: header.language,
     })
 }
 
@@ -148,6 +158,7 @@ mod tests {
             }],
             language: Some("de".into()),
             next: 480_000,
+            history: vec![50_364, -1, i32::MAX],
         };
         for message in [
             FromWorker::Answer { id: 7, hypothesis },
@@ -192,20 +203,21 @@ mod tests {
             samples: vec![0.5, -0.25, f32::EPSILON],
             before: vec![1.0, 2.0],
             context: Context::Carry,
+            history: vec![1, 50_400],
+            language: Some("de".into()),
         };
         let bytes = window_frame(3, &window).unwrap();
         let frame: Frame<ToWorker> = frame::read(&mut bytes.as_slice()).unwrap().unwrap();
         let ToWorker::Run {
             id: 3,
-            start,
-            before,
-            context,
+            window: header,
         } = frame.message
         else {
             panic!("another message: {:?}", frame.message);
         };
-        assert_eq!(window_of(start, before, context, frame.audio).unwrap(), window);
-        let error = window_of(0, 3, Context::Reset, vec![0.0; 2]).unwrap_err();
+        assert_eq!(window_of(header.clone(), frame.audio).unwrap(), window);
+        let short = Header { before: 3, ..header };
+        let error = window_of(short, vec![0.0; 2]).unwrap_err();
         assert!(error.to_string().contains("only 2 in the frame"), "{error}");
     }
 }

@@ -2,7 +2,6 @@
 
 #![allow(unsafe_code)] // C functions
 
-use std::collections::BTreeSet;
 use std::ffi::c_void;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, Ordering};
 
@@ -10,6 +9,7 @@ use parking_lot::Mutex;
 use whisper_rs::FullParams;
 use whisper_rs::whisper_rs_sys as sys;
 
+use super::history::Written;
 use crate::infer::model::Cancel;
 
 /// What the callbacks of a running inference share with it. Its address must not change: see `Whisper`.
@@ -19,8 +19,7 @@ pub(super) struct Hooks {
     phase: AtomicU8,
     encodes: AtomicI32,
     progress: AtomicI32,
-    /// Every timestamp that a decoder has written at the last temperature, in centiseconds of the window.
-    timestamps: Mutex<BTreeSet<i64>>,
+    written: Mutex<Written>,
     first_timestamp: i32,
     aligned: bool,
     cancelled: AtomicBool,
@@ -63,7 +62,7 @@ impl Hooks {
             phase: AtomicU8::new(MUST_RUN),
             encodes: AtomicI32::new(0),
             progress: AtomicI32::new(0),
-            timestamps: Mutex::default(),
+            written: Mutex::default(),
             first_timestamp,
             aligned,
             cancelled: AtomicBool::new(false),
@@ -73,7 +72,7 @@ impl Hooks {
     /// A window begins, which `cancel` may stop.
     pub(super) fn begin(&self, cancel: &Cancel) {
         *self.cancel.lock() = cancel.clone();
-        self.timestamps.lock().clear();
+        *self.written.lock() = Written::default();
         self.cancelled.store(false, Ordering::SeqCst);
         self.encodes.store(0, Ordering::SeqCst);
         self.progress.store(0, Ordering::SeqCst);
@@ -91,9 +90,9 @@ impl Hooks {
         self.progress.load(Ordering::SeqCst)
     }
 
-    /// Every timestamp that a decoder has written at the last temperature, in centiseconds of the window.
-    pub(super) fn timestamps(&self) -> BTreeSet<i64> {
-        self.timestamps.lock().clone()
+    /// What the decoders have written.
+    pub(super) fn written(&self) -> Written {
+        self.written.lock().clone()
     }
 
     /// # Safety
@@ -147,19 +146,10 @@ unsafe extern "C" fn filter_logits(
     // SAFETY: as above.
     let hooks = unsafe { Hooks::of(data) };
     hooks.phase.store(MUST_RUN, Ordering::SeqCst);
-    if n_tokens == 0 {
-        hooks.timestamps.lock().clear(); // another temperature
-    }
-    if let Some(last) = n_tokens.checked_sub(1) {
-        // SAFETY: whisper.cpp passes the `n_tokens` tokens that the decoder has written.
-        let id = unsafe { (*tokens.offset(last as isize)).id };
-        if id > hooks.first_timestamp {
-            hooks
-                .timestamps
-                .lock()
-                .insert(2 * i64::from(id - hooks.first_timestamp)); // 20 ms each
-        }
-    }
+    let count = usize::try_from(n_tokens).unwrap_or(0);
+    // SAFETY: whisper.cpp passes the `n_tokens` tokens that the decoder has written.
+    let ids = (0..count).map(|at| unsafe { (*tokens.add(at)).id });
+    hooks.written.lock().note(ids.collect());
     if hooks.aligned {
         // The alignment's median filter asserts on 8 encoder frames of 20 ms: no timestamp may claim less.
         for token in hooks.first_timestamp + 1..hooks.first_timestamp + 8 {

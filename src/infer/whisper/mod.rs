@@ -2,6 +2,7 @@
 
 #![allow(unsafe_code)] // whisper.cpp's callbacks are C functions
 
+mod history;
 mod hooks;
 mod need;
 mod parameters;
@@ -12,8 +13,10 @@ use std::sync::Arc;
 
 use whisper_rs::{FullParams, WhisperContext, WhisperError, WhisperSegment, WhisperState, WhisperToken};
 
+use self::history::{Marks, Rule};
 use self::hooks::Hooks;
 pub use self::need::{decoders, need, need_of};
+use self::parameters::Parameters;
 pub use self::parameters::{WhisperConfig, context_parameters};
 pub use self::source::check;
 use super::alignment::{self, Alignment};
@@ -29,18 +32,18 @@ const CENTISECOND: u64 = SAMPLE_RATE as u64 / 100;
 /// whisper.cpp reads 201 samples in any case, and its alignment needs 8 encoder frames: give it 1 s.
 const SHORTEST_INPUT: usize = SAMPLE_RATE as usize;
 
-/// A loaded model with one state.
+/// A loaded model with one state. It remembers nothing from one window to the next: what it has to know of the text before
+/// comes with each window.
 pub struct Whisper {
     // Declared first, so dropped first: the state before its context, both before the hooks that they call.
     state: Option<WhisperState>,
     context: Option<WhisperContext>,
     hooks: Box<Hooks>,
-    /// Parameters of the first window of a stream, and of those behind it. Made once: whisper-rs leaks the
-    /// strings at every call.
-    first: FullParams<'static, 'static>,
-    later: FullParams<'static, 'static>,
-    language: Option<String>,
-    heard: Option<Arc<str>>,
+    parameters: Parameters,
+    /// The tokens of the initial prompt.
+    prompt: Vec<i32>,
+    rule: Rule,
+    marks: Marks,
     multilingual: bool,
     alignment: Alignment,
     /// What to try when memory runs out.
@@ -58,7 +61,11 @@ impl Whisper {
         let alignment = alignment::of(&shape);
         let context = open(config, &shape)?;
         report(80);
-        let hooks = Box::new(Hooks::new(context.token_beg(), alignment.is_known()));
+        let marks = Marks {
+            end: context.token_eot(),
+            first_timestamp: context.token_beg(),
+        };
+        let hooks = Box::new(Hooks::new(marks.first_timestamp, alignment.is_known()));
         // SAFETY: `hooks` is boxed and outlives the state in `Whisper`.
         let state = unsafe {
             backend_hook::with_abort(|| context.create_state(), hooks::abort_graph, hooks.as_data())
@@ -82,32 +89,24 @@ impl Whisper {
             language,
             ..config.clone()
         };
-        let first = parameters::parameters(&config, &hooks);
-        let later = parameters::parameters(
-            &WhisperConfig {
-                initial_prompt: None,
-                ..config.clone()
-            },
-            &hooks,
-        );
+        let prompt = tokens(&context, config.initial_prompt.as_deref().unwrap_or_default());
         Ok(Whisper {
             state: Some(state),
-            context: Some(context),
             hooks,
-            first,
-            later,
-            language: config.language,
-            heard: None,
+            prompt,
+            rule: history_rule(&config, &context),
+            context: Some(context),
+            marks,
             multilingual: shape.is_multilingual(),
             alignment,
             smaller: source::smaller(&config.model),
+            parameters: Parameters::new(config),
         })
     }
 
-    /// What whisper.cpp left in `state`. It was given `given` centiseconds behind `lead` centiseconds of what
-    /// came before; its times count from the lead's beginning.
-    fn hypothesis(&self, state: &WhisperState, lead: i64, given: i64) -> Hypothesis {
-        let eot = self.context.as_ref().map_or(i32::MAX, WhisperContext::token_eot);
+    /// What whisper.cpp left in `state`. It was `told` these tokens and given `given` centiseconds behind `lead`
+    /// centiseconds of what came before; its times count from the lead's beginning.
+    fn hypothesis(&self, state: &WhisperState, told: &[i32], lead: i64, given: i64) -> Hypothesis {
         let position = |centiseconds: i64| samples(centiseconds - lead);
         let token = |t: WhisperToken| {
             let data = t.token_data();
@@ -119,39 +118,40 @@ impl Whisper {
                 end: position(end),
             }
         };
-        let timestamps = self.hooks.timestamps();
-        let segment = |segment: WhisperSegment| {
-            let tokens = (0..segment.n_tokens()).filter_map(|i| segment.get_token(i));
+        let written = self.hooks.written();
+        let timestamps = written.timestamps(self.marks);
+        let mut ids = Vec::new();
+        let mut segment = |segment: WhisperSegment| {
             let (start, end) = (segment.start_timestamp(), segment.end_timestamp());
+            let tokens = (0..segment.n_tokens()).filter_map(|i| segment.get_token(i));
             Segment {
                 start: samples(resume::begin_of(&timestamps, start - lead, end - lead)),
                 end: position(end),
-                tokens: tokens.filter(|t| t.token_id() < eot).map(token).collect(),
+                tokens: tokens
+                    .inspect(|t| ids.push(t.token_id()))
+                    .filter(|t| t.token_id() < self.marks.end)
+                    .map(token)
+                    .collect(),
             }
         };
         let segments = (0..state.full_n_segments()).filter_map(|i| state.get_segment(i));
+        let mut segments: Vec<Segment> = segments.map(&mut segment).collect();
+        let said = written.said(&ids, self.marks);
         let progress = self.hooks.progress();
-        let mut segments: Vec<Segment> = segments.map(segment).collect();
         self.alignment.complete(&mut segments);
         Hypothesis {
             segments,
-            language: self.heard.clone(),
+            language: self.heard(state),
             next: samples(resume::continue_at(&timestamps, progress, given)),
+            history: self.rule.history(told, written.tries, &said),
         }
     }
 
-    /// Notes the language that was detected, for the windows that follow.
-    fn hear_language(&mut self, state: &WhisperState) {
-        if !self.multilingual {
-            self.heard = Some("en".into());
-            return;
-        }
-        let name = whisper_rs::get_lang_str(state.full_lang_id_from_state());
-        if self.heard.as_deref() != name {
-            self.heard = name.map(Into::into);
-            if self.language.is_none() {
-                self.later.set_language(name);
-            }
+    /// The language that was set or detected.
+    fn heard(&self, state: &WhisperState) -> Option<Arc<str>> {
+        match self.multilingual {
+            true => whisper_rs::get_lang_str(state.full_lang_id_from_state()).map(Into::into),
+            false => Some("en".into()),
         }
     }
 }
@@ -165,14 +165,13 @@ impl Recognizer for Whisper {
                     .into(),
             ));
         };
-        if window.context == Context::Start && self.language.is_none() {
-            self.heard = None;
-        }
-        let mut params = match window.context {
-            Context::Start => self.first.clone(),
-            Context::Reset | Context::Carry => self.later.clone(),
+        let (language, told) = match window.context {
+            Context::Start => (None, &self.prompt),
+            Context::Reset | Context::Carry => (window.language.as_deref(), &window.history),
         };
-        params.set_no_context(window.context != Context::Carry);
+        let mut params: FullParams<'static, '_> = self.parameters.of(language, &self.hooks);
+        params.set_no_context(true);
+        params.set_tokens(told);
         self.hooks.begin(cancel);
         let lead = window.before.len() / CENTISECOND as usize * CENTISECOND as usize;
         let mut audio = window.before[window.before.len() - lead..].to_vec();
@@ -197,10 +196,7 @@ impl Recognizer for Whisper {
             Err(error) => Err(RunError::Failed(format!(
                 "whisper.cpp failed on a window: {error}"
             ))),
-            Ok(()) => {
-                self.hear_language(&state);
-                Ok(self.hypothesis(&state, lead, given))
-            }
+            Ok(()) => Ok(self.hypothesis(&state, told, lead, given)),
         };
         self.state = Some(state);
         outcome
@@ -212,6 +208,22 @@ impl Drop for Whisper {
         self.state = None;
         self.context = None;
         heap::give_back();
+    }
+}
+
+/// `text` as the model reads it; empty where it cannot.
+fn tokens(context: &WhisperContext, text: &str) -> Vec<i32> {
+    // whisper.cpp makes no more tokens than there are bytes.
+    context.tokenize(text, text.len().max(1)).unwrap_or_default()
+}
+
+/// As whisper.cpp tells text: never more than half of what the model can read.
+fn history_rule(config: &WhisperConfig, context: &WhisperContext) -> Rule {
+    let most = config.max_context.min(context.n_text_ctx() / 2);
+    Rule {
+        most: usize::try_from(most).unwrap_or(0),
+        temperature: config.temperature,
+        increment: config.temperature_increment,
     }
 }
 

@@ -78,8 +78,33 @@ pub fn context_parameters(shape: &ModelShape) -> WhisperContextParameters<'stati
     parameters
 }
 
-/// The parameters of a window's call. `hooks` must not move, and must outlive them.
-pub(super) fn parameters(config: &WhisperConfig, hooks: &Hooks) -> FullParams<'static, 'static> {
+/// The parameters of a window's call, made once for each language: whisper-rs leaks the string at every making.
+pub(super) struct Parameters {
+    config: WhisperConfig,
+    made: Vec<(Option<&'static str>, FullParams<'static, 'static>)>,
+}
+
+impl Parameters {
+    pub fn new(config: WhisperConfig) -> Self {
+        Parameters {
+            config,
+            made: Vec::new(),
+        }
+    }
+
+    /// For a text in `heard`, unless the language was set. `hooks` must not move, and must outlive them.
+    pub fn of(&mut self, heard: Option<&str>, hooks: &Hooks) -> FullParams<'static, 'static> {
+        let language = language_name(self.config.language.as_deref().or(heard));
+        if let Some((_, known)) = self.made.iter().find(|(name, _)| *name == language) {
+            return known.clone();
+        }
+        let made = parameters(&self.config, language.unwrap_or("auto"), hooks);
+        self.made.push((language, made.clone()));
+        made
+    }
+}
+
+fn parameters(config: &WhisperConfig, language: &'static str, hooks: &Hooks) -> FullParams<'static, 'static> {
     let mut p = FullParams::new(match config.beam_size {
         ..=1 => SamplingStrategy::Greedy {
             best_of: config.best_of,
@@ -95,11 +120,8 @@ pub(super) fn parameters(config: &WhisperConfig, hooks: &Hooks) -> FullParams<'s
     p.set_print_special(false);
     p.set_n_threads(config.threads);
     p.set_translate(config.translate);
-    // Leaked once for each load, by whisper-rs's interface: a few bytes, freed by nobody.
-    p.set_language(Some(language_name(config.language.as_deref())));
-    if let Some(prompt) = &config.initial_prompt {
-        p.set_initial_prompt(prompt);
-    }
+    // Leaked, by whisper-rs's interface: a few bytes, freed by nobody.
+    p.set_language(Some(language));
     p.set_n_max_text_ctx(config.max_context);
     p.set_temperature(config.temperature);
     p.set_temperature_inc(config.temperature_increment);
@@ -115,10 +137,8 @@ pub(super) fn parameters(config: &WhisperConfig, hooks: &Hooks) -> FullParams<'s
     p
 }
 
-/// whisper.cpp's own static name of a language, so that nothing is borrowed.
-fn language_name(language: Option<&str>) -> &'static str {
-    language
-        .and_then(whisper_rs::get_lang_id)
-        .and_then(whisper_rs::get_lang_str)
-        .unwrap_or("auto")
+/// whisper.cpp's own static name of a language; `None` where it is to be detected.
+fn language_name(language: Option<&str>) -> Option<&'static str> {
+    let id = language.and_then(whisper_rs::get_lang_id)?;
+    whisper_rs::get_lang_str(id)
 }

@@ -186,13 +186,8 @@ impl Reader {
                 ));
             }
             ToWorker::Load(load) => Job::Load(load),
-            ToWorker::Run {
-                id,
-                start,
-                before,
-                context,
-            } => {
-                let window = window_of(start, before, context, frame.audio);
+            ToWorker::Run { id, window } => {
+                let window = window_of(window, frame.audio);
                 Job::Run(id, window.map_err(|e: ProtocolError| e.to_string())?)
             }
             ToWorker::Cancel { id } => {

@@ -38,4 +38,7 @@ pub struct Hypothesis {
     /// Where the next window must begin: the last timestamp that the model closed, or the window's
     /// end when it closed none or heard nothing behind it.
     pub next: u64,
+    /// What the model wants to be told with the next window: the text so far, as tokens with its own numbers. Their
+    /// number is bounded by the model's context.
+    pub history: Vec<i32>,
 }

@@ -56,6 +56,10 @@ pub struct Window {
     pub before: Vec<f32>,
     /// What to do with the text before.
     pub context: Context,
+    /// The text before, as the model gave it in [`Hypothesis::history`]; empty unless it is to be carried.
+    pub history: Vec<i32>,
+    /// The language heard so far; `None` in the first window.
+    pub language: Option<Arc<str>>,
 }
 
 /// How a session behaves; see the constants above for what is fixed.
@@ -84,6 +88,10 @@ pub struct Session {
     in_flight: Option<InFlight>,
     finished: bool,
     context: Context,
+    /// Of the last hypothesis. Kept here and not in the model: it outlives one that dies, and one model can serve
+    /// many sessions.
+    history: Vec<i32>,
+    language: Option<Arc<str>>,
     segment: u32,
     last_end: u64,
 }
@@ -106,6 +114,8 @@ impl Session {
             in_flight: None,
             finished: false,
             context: Context::Start,
+            history: Vec::new(),
+            language: None,
             segment: 0,
             last_end: 0,
         }
@@ -192,6 +202,11 @@ impl Session {
             samples: self.audio[self.lead..self.lead + length as usize].to_vec(),
             before: self.audio[..self.lead].to_vec(),
             context,
+            history: match context {
+                Context::Carry => self.history.clone(),
+                Context::Reset | Context::Start => Vec::new(),
+            },
+            language: self.language.clone(),
         })
     }
 
@@ -201,6 +216,10 @@ impl Session {
             return Vec::new();
         };
         self.context = Context::Carry;
+        self.history.clone_from(&hypothesis.history);
+        if hypothesis.language.is_some() {
+            self.language.clone_from(&hypothesis.language);
+        }
         let words = hypothesis
             .segments
             .iter()

@@ -47,6 +47,7 @@ fn says(segments: &[(f64, f64)], next: f64) -> Hypothesis {
         segments: segments.collect(),
         language: None,
         next: seconds(next),
+        history: vec![next as i32],
     }
 }
 
@@ -120,9 +121,11 @@ fn long_silence_is_jumped_over() {
     assert_eq!(s.next_window(), None);
     assert!(s.room() as u64 > Session::CAPACITY - 2 * S);
     push(&mut s, 36, 1000, speech);
-    let (start, _, context) = shape(&s.next_window().unwrap());
+    let window = s.next_window().unwrap();
+    let (start, _, context) = shape(&window);
     assert!((49.0..50.0).contains(&start), "{start}");
     assert_eq!(context, Context::Carry);
+    assert!(!window.history.is_empty());
 }
 
 #[test]
