@@ -1,21 +1,51 @@
-//! The thread that owns a model. Dropping the handle cancels what runs, frees the model and ends the thread.
+//! The thread that owns a model, and the handles of those who ask it. Dropping a handle cancels what it asked; dropping the
+//! last one frees the model and ends the thread.
 
+use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
+use std::time::Instant;
+
+use parking_lot::{Condvar, Mutex};
 
 use super::model::{Cancel, LoadError, Loader, Model, RunError};
+use super::queue::Queue;
 
 type Answer<M> = Result<<M as Model>::Answer, RunError>;
-/// A request, and where its answer goes.
-type Errand<M> = (<M as Model>::Request, mpsc::Sender<Answer<M>>);
 
-/// A handle to a loaded model.
-#[derive(Debug)]
-pub struct Engine<M: Model + ?Sized> {
-    requests: Option<mpsc::Sender<Errand<M>>>,
-    thread: Option<JoinHandle<()>>,
+/// A request, where its answer goes, and what stops it.
+struct Errand<M: Model + ?Sized> {
+    request: M::Request,
+    answer: mpsc::Sender<Answer<M>>,
     cancel: Cancel,
+}
+
+/// A handle to a loaded model. Several can be of the same one: see [`Engine::sibling`].
+pub struct Engine<M: Model + ?Sized> {
+    host: Arc<Host<M>>,
+    cancel: Cancel,
+}
+
+/// The thread with its model.
+pub(super) struct Host<M: Model + ?Sized> {
+    desk: Arc<Desk<M>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// Where requests are left.
+struct Desk<M: Model + ?Sized> {
+    state: Mutex<State<M>>,
+    changed: Condvar,
+    tickets: AtomicU64,
+}
+
+struct State<M: Model + ?Sized> {
+    queue: Queue<Instant, Errand<M>>,
+    open: bool,
+    /// How the model came to its end, if it has.
+    over: Option<String>,
 }
 
 enum Loading<F> {
@@ -30,19 +60,17 @@ impl<M: Model + ?Sized + 'static> Engine<M> {
         loader: Loader<M>,
         mut progress: impl FnMut(i32),
     ) -> Result<(Engine<M>, M::Facts), LoadError> {
-        let cancel = Cancel::default();
-        let (requests, inbox) = mpsc::channel::<Errand<M>>();
+        let desk = Arc::new(Desk::new());
         let (news, loading) = mpsc::channel();
-        let flag = cancel.clone();
+        let served = desk.clone();
         let thread = std::thread::Builder::new()
             .name(name.to_owned())
-            .spawn(move || run(loader, news, inbox, &flag))
+            .spawn(move || run(loader, news, &served))
             .map_err(|e| LoadError::Failed(format!("cannot start the thread {name} for the model: {e}")))?;
-        let engine = Engine {
-            requests: Some(requests),
+        let engine = Engine::of(Arc::new(Host {
+            desk,
             thread: Some(thread),
-            cancel,
-        };
+        }));
         loop {
             match loading.recv() {
                 Ok(Loading::Progress(percent)) => progress(percent),
@@ -58,27 +86,77 @@ impl<M: Model + ?Sized + 'static> Engine<M> {
 
     /// The answer to `request`. Blocks until it is there or [`Engine::cancel`] is set.
     pub fn ask(&self, request: M::Request) -> Answer<M> {
-        let dead = |_| RunError::Dead("it panicked".into());
-        let (answer, result) = mpsc::channel();
-        let Some(requests) = &self.requests else {
-            return Err(RunError::Cancelled);
-        };
-        requests
-            .send((request, answer))
-            .map_err(|_| RunError::Dead("it panicked".into()))?;
-        result.recv().map_err(dead)?
+        self.ask_by(request, None)
     }
 
-    /// The switch that stops it; it may be held by other threads.
+    /// The same for an answer that is wanted by `due`: it goes before those of others that have more time.
+    pub fn ask_by(&self, request: M::Request, due: Option<Instant>) -> Answer<M> {
+        let (answer, result) = mpsc::channel();
+        let errand = Errand {
+            request,
+            answer,
+            cancel: self.cancel.clone(),
+        };
+        let desk = &self.host.desk;
+        let ticket = desk.leave(errand, due)?;
+        // While it waits for others, nobody looks at its switch.
+        let waiting = desk.clone();
+        let _listener = self.cancel.on_set(move || waiting.withdraw(ticket));
+        if self.cancel.is_set() {
+            desk.withdraw(ticket);
+        }
+        let gone = |_| RunError::Dead("its thread is gone".into());
+        result.recv().map_err(gone)?
+    }
+
+    /// The switch that stops what this handle asks; it may be held by other threads.
     pub fn cancel(&self) -> Cancel {
         self.cancel.clone()
+    }
+
+    /// One more handle to the same model, with a switch of its own.
+    pub fn sibling(&self) -> Self {
+        Engine::of(self.host.clone())
+    }
+
+    /// Whether the model has come to its end: it panicked, or its process died over a request.
+    pub fn is_over(&self) -> bool {
+        self.host.is_over()
+    }
+
+    pub(super) fn of(host: Arc<Host<M>>) -> Self {
+        Engine {
+            host,
+            cancel: Cancel::default(),
+        }
+    }
+
+    pub(super) fn host(&self) -> &Arc<Host<M>> {
+        &self.host
+    }
+}
+
+impl<M: Model + ?Sized> fmt::Debug for Engine<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine").finish_non_exhaustive()
     }
 }
 
 impl<M: Model + ?Sized> Drop for Engine<M> {
     fn drop(&mut self) {
         self.cancel.set();
-        self.requests = None;
+    }
+}
+
+impl<M: Model + ?Sized> Host<M> {
+    pub fn is_over(&self) -> bool {
+        self.desk.state.lock().over.is_some()
+    }
+}
+
+impl<M: Model + ?Sized> Drop for Host<M> {
+    fn drop(&mut self) {
+        self.desk.close();
         if let Some(thread) = self.thread.take() {
             // A panic there was reported by the answer that never came.
             let _ = thread.join();
@@ -86,12 +164,71 @@ impl<M: Model + ?Sized> Drop for Engine<M> {
     }
 }
 
-fn run<M: Model + ?Sized>(
-    loader: Loader<M>,
-    news: mpsc::Sender<Loading<M::Facts>>,
-    inbox: mpsc::Receiver<Errand<M>>,
-    cancel: &Cancel,
-) {
+impl<M: Model + ?Sized> Desk<M> {
+    fn new() -> Self {
+        Desk {
+            state: Mutex::new(State {
+                queue: Queue::new(),
+                open: true,
+                over: None,
+            }),
+            changed: Condvar::new(),
+            tickets: AtomicU64::new(0),
+        }
+    }
+
+    fn leave(&self, errand: Errand<M>, due: Option<Instant>) -> Result<u64, RunError> {
+        let ticket = self.tickets.fetch_add(1, Ordering::Relaxed);
+        let mut state = self.state.lock();
+        if let Some(how) = &state.over {
+            return Err(RunError::DeadBefore(how.clone()));
+        }
+        state.queue.push(ticket, due, errand);
+        self.changed.notify_one();
+        Ok(ticket)
+    }
+
+    /// Takes a request back that nobody has begun with.
+    fn withdraw(&self, ticket: u64) {
+        let withdrawn = self.state.lock().queue.withdraw(ticket);
+        if let Some(errand) = withdrawn {
+            let _ = errand.answer.send(Err(RunError::Cancelled)); // it may not be waited for
+        }
+    }
+
+    /// Waits for the next request; `None` when no more can come.
+    fn next(&self) -> Option<Errand<M>> {
+        let mut state = self.state.lock();
+        loop {
+            if !state.open {
+                return None;
+            }
+            if let Some(errand) = state.queue.pop() {
+                return Some(errand);
+            }
+            self.changed.wait(&mut state);
+        }
+    }
+
+    fn close(&self) {
+        self.state.lock().open = false;
+        self.changed.notify_one();
+    }
+
+    /// The model has ended, and those who wait had no part in that.
+    fn end(&self, how: &str) {
+        let waiting: Vec<Errand<M>> = {
+            let mut state = self.state.lock();
+            state.over = Some(how.to_owned());
+            state.queue.drain().collect()
+        };
+        for errand in waiting {
+            let _ = errand.answer.send(Err(RunError::DeadBefore(how.to_owned())));
+        }
+    }
+}
+
+fn run<M: Model + ?Sized>(loader: Loader<M>, news: mpsc::Sender<Loading<M::Facts>>, desk: &Desk<M>) {
     // The receiver outlives loading unless the starter is gone, and then nobody wants the news.
     let mut report = |percent| drop(news.send(Loading::Progress(percent)));
     let mut model = match loader(&mut report) {
@@ -102,19 +239,24 @@ fn run<M: Model + ?Sized>(
         return;
     }
     drop(news);
-    while let Ok((request, answer)) = inbox.recv() {
-        let result = if cancel.is_set() {
+    while let Some(errand) = desk.next() {
+        let result = if errand.cancel.is_set() {
             Err(RunError::Cancelled)
         } else {
-            match catch_unwind(AssertUnwindSafe(|| model.run(&request, cancel))) {
-                Ok(result) => result,
-                Err(panic) => {
-                    let _ = answer.send(Err(RunError::Dead(panic_text(&panic))));
-                    return;
-                }
-            }
+            catch_unwind(AssertUnwindSafe(|| model.run(&errand.request, &errand.cancel)))
+                .unwrap_or_else(|panic| Err(RunError::Dead(panic_text(&panic))))
         };
-        let _ = answer.send(result); // a caller that went away wants no answer
+        let is_over = match &result {
+            Err(RunError::Dead(how) | RunError::DeadBefore(how)) => {
+                desk.end(how); // before the answer: who hears of it finds the model gone
+                true
+            }
+            _ => false,
+        };
+        let _ = errand.answer.send(result); // a caller that went away wants no answer
+        if is_over {
+            return;
+        }
     }
 }
 
@@ -125,79 +267,5 @@ fn panic_text(panic: &Box<dyn std::any::Any + Send>) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Answers 0, panics at 1, and waits for the cancel at anything else.
-    #[derive(Debug)]
-    struct Fake;
-
-    impl Model for Fake {
-        type Request = u32;
-        type Answer = &'static str;
-        type Facts = &'static str;
-
-        fn facts(&self) -> &'static str {
-            "a fake"
-        }
-
-        fn run(&mut self, request: &u32, cancel: &Cancel) -> Answer<Self> {
-            match request {
-                0 => Ok("nought"),
-                1 => panic!("out of cheese"),
-                _ => loop {
-                    if cancel.is_set() {
-                        return Err(RunError::Cancelled);
-                    }
-                    std::thread::yield_now();
-                },
-            }
-        }
-    }
-
-    fn engine() -> Engine<Fake> {
-        let (engine, facts) = Engine::start("fake", Box::new(|_| Ok(Box::new(Fake))), |_| {}).unwrap();
-        assert_eq!(facts, "a fake");
-        engine
-    }
-
-    #[test]
-    fn answers_and_survives_a_cancel() {
-        let engine = engine();
-        assert_eq!(engine.ask(0).unwrap(), "nought");
-        let cancel = engine.cancel();
-        let stopper = std::thread::spawn(move || cancel.set());
-        assert_eq!(engine.ask(2), Err(RunError::Cancelled));
-        stopper.join().unwrap();
-        assert_eq!(engine.ask(0), Err(RunError::Cancelled), "until it is cleared");
-        engine.cancel().clear();
-        assert!(engine.ask(0).is_ok());
-    }
-
-    #[test]
-    fn a_panic_is_an_error_and_says_what_happened() {
-        let engine = engine();
-        assert_eq!(engine.ask(1), Err(RunError::Dead("out of cheese".into())));
-        assert!(matches!(engine.ask(0), Err(RunError::Dead(_))));
-    }
-
-    #[test]
-    fn loading_reports_and_fails() {
-        let mut seen = Vec::new();
-        let loader: Loader<Fake> = Box::new(|report| {
-            report(10);
-            report(100);
-            Err(LoadError::NotFound("no such file".into()))
-        });
-        let error = Engine::start("fake", loader, |p| seen.push(p)).unwrap_err();
-        assert_eq!(
-            (error, seen),
-            (LoadError::NotFound("no such file".into()), vec![10, 100])
-        );
-        let panics: Loader<Fake> = Box::new(|_| panic!("broken"));
-        assert!(matches!(
-            Engine::start("fake", panics, |_| {}),
-            Err(LoadError::Failed(_))
-        ));
-    }
-}
+#[path = "engine_tests.rs"]
+mod tests;
