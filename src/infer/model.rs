@@ -125,6 +125,9 @@ pub enum RunError {
     /// The model is gone: its thread panicked, or its process ended. Says how.
     #[error("the model is gone: {0}. Set the element to READY and back to load it again")]
     Dead(String),
+    /// The model's process ended before it began with this request, which so has no part in that. Says how.
+    #[error("the model is gone: {0}. Set the element to READY and back to load it again")]
+    DeadBefore(String),
 }
 
 /// Why a model could not be loaded. The text names the file and what to do.
