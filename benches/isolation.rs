@@ -13,7 +13,8 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use gstscribe::infer::protocol::frame::{self, Frame};
-use gstscribe::infer::protocol::{ToWorker, window_frame, window_of};
+use gstscribe::infer::protocol::{ToWorker, Travels, pack_window};
+use gstscribe::infer::recognizer::Recognizer;
 use gstscribe::speech::transcribe::{Context, Window};
 
 const ROUNDS: usize = 9;
@@ -92,8 +93,8 @@ fn frames() -> Vec<f64> {
     std::thread::scope(|scope| {
         scope.spawn(move || {
             while let Some(Frame { message, audio }) = frame::read(&mut there).expect("a frame") {
-                if let ToWorker::Run { window, .. } = message {
-                    let window = window_of(window, audio).expect("a window");
+                if let ToWorker::Run { question, .. } = message {
+                    let window = <dyn Recognizer>::unpack(question, audio).expect("a window");
                     assert_eq!(window.samples.len(), 31 * common::RATE as usize);
                 }
                 there.write_all(&[1]).expect("an answer");
@@ -101,7 +102,14 @@ fn frames() -> Vec<f64> {
         });
         let times = (1..=FRAMES as u64).map(|id| {
             let begin = Instant::now();
-            let frame = window_frame(id, &window).expect("a frame");
+            let packed = pack_window(&window);
+            let question = packed.question.clone();
+            let run = ToWorker::Run {
+                model: 1,
+                id,
+                question,
+            };
+            let frame = frame::encode(&run, &packed.audio).expect("a frame");
             here.write_all(&frame).expect("room");
             here.read_exact(&mut [0]).expect("an answer");
             begin.elapsed().as_secs_f64() * 1000.0

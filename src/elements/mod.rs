@@ -8,6 +8,7 @@ pub mod cleanup;
 mod delay;
 pub mod diarizer;
 mod flow;
+mod isolation;
 mod load;
 pub mod no_audio;
 mod pads;

@@ -38,13 +38,17 @@ static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     )
 });
 
-/// A line of a runtime's own log. In `scribe-worker`, where GStreamer is linked but not initialised, it goes to the
-/// standard error, which the library reads.
+/// `false` in `scribe-worker`, where GStreamer is linked but not initialised: what is to be logged goes to the standard
+/// error there, which the library reads.
 #[allow(unsafe_code)] // gst_is_initialized has no safe wrapper
-fn note(is_error: bool, text: &str) {
+fn has_gstreamer() -> bool {
     // SAFETY: reads a flag, in any state.
-    let has_gstreamer = unsafe { gst::ffi::gst_is_initialized() } != 0;
-    match (has_gstreamer, is_error) {
+    unsafe { gst::ffi::gst_is_initialized() != 0 }
+}
+
+/// A line of a runtime's own log.
+fn note(is_error: bool, text: &str) {
+    match (has_gstreamer(), is_error) {
         (true, true) => gst::warning!(CAT, "{text}"),
         (true, false) => gst::debug!(CAT, "{text}"),
         (false, _) => eprintln!("{text}"),

@@ -3,6 +3,16 @@
 
 use std::ffi::{CStr, c_void};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+/// See [`also`].
+static ALSO: OnceLock<Vec<PathBuf>> = OnceLock::new();
+
+/// Counts `folders` as this code's own, too: in a worker those of the library that started it. Only the first call
+/// counts.
+pub(super) fn also(folders: Vec<PathBuf>) {
+    let _ = ALSO.set(folders);
+}
 
 /// The folders of the library that this code is in: as it was opened, and where its symbolic links lead to.
 pub(super) fn folders() -> Vec<PathBuf> {
@@ -15,6 +25,7 @@ pub(super) fn folders() -> Vec<PathBuf> {
         .flatten()
         .filter_map(|path| path.parent().map(Path::to_owned))
         .collect();
+    folders.extend(ALSO.get().into_iter().flatten().cloned());
     folders.dedup();
     folders
 }

@@ -1,10 +1,12 @@
 //! What the diarizer asks of a segmentation and an embedding model, whichever runtime hosts them.
 
+use serde::{Deserialize, Serialize};
+
 use super::model::{Cancel, Model, RunError};
 use crate::speech::diarize::{Analysis, Embedding, Geometry, Window};
 
 /// What the model files say of themselves.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SpeakerFacts {
     /// How the segmentation model cuts its own window, the one it was trained on: what offline work takes.
     pub geometry: Geometry,
@@ -40,7 +42,7 @@ pub trait SpeakerModels {
 pub const ONLINE_WINDOW: usize = 80_000;
 
 /// How the segmentation model's log-probabilities become [`Scores`](crate::speech::diarize::Scores).
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Decode {
     /// The likeliest set of speakers of each frame: 0 and 1. What pyannote 3.1 and later do.
     Hard,

@@ -52,7 +52,7 @@ fn strike(times: usize, name: &str, most_ms: u64) -> usize {
 fn lost(run: &Run) -> Vec<(u64, u64)> {
     let lost = run.warnings.iter().filter(|w| w.contains("left without text"));
     lost.map(|warning| {
-        let (_, rest) = warning.split_once("of the window at ").unwrap();
+        let (_, rest) = warning.split_once("The window at ").unwrap();
         let time: gst::ClockTime = rest.split(' ').next().unwrap().parse_time();
         let start = time.nseconds() * RATE / 1_000_000_000;
         (start, start + 30 * RATE)

@@ -58,16 +58,6 @@ fn it_ends_with_its_parent_however_that_ends() {
     }
 }
 
-/// User time of a process, in ticks: 100 a second on every Linux.
-fn user_ticks(pid: u32) -> u64 {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    let behind_name = stat.rsplit(") ").next().unwrap();
-    behind_name
-        .split(' ')
-        .nth(11)
-        .map_or(0, |field| field.parse().unwrap())
-}
-
 /// gst-launch is a program in C: it does not ignore SIGPIPE as programs in Rust do.
 #[test]
 fn a_program_in_c_survives_its_worker() {

@@ -6,4 +6,5 @@ mod faults;
 mod life;
 mod restart;
 mod rig;
+mod shared;
 mod words;

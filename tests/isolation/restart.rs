@@ -13,9 +13,19 @@ use gstscribe::speech::transcribe::{Hypothesis, Segment, Token, Window};
 
 use crate::common::{self, RATE};
 
-/// Answers each request by what comes next: `true` dies. Says one word a window: the second at which it begins.
+#[derive(Clone, Copy, PartialEq)]
+enum Next {
+    Lives,
+    /// Over the request.
+    Dies,
+    /// Before it has begun with the request.
+    DiesIdle,
+}
+use Next::*;
+
+/// Answers each request by what comes next. Says one word a window: the second at which it begins.
 #[derive(Clone, Default)]
-struct Fate(Arc<Mutex<(VecDeque<bool>, Vec<u64>)>>);
+struct Fate(Arc<Mutex<(VecDeque<Next>, Vec<u64>)>>);
 
 struct Mortal {
     fate: Fate,
@@ -27,9 +37,12 @@ impl Recognizer for Mortal {
         assert!(!self.dead, "the element asks a dead model again");
         let mut fate = self.fate.0.lock().unwrap();
         fate.1.push(window.start / RATE);
-        if fate.0.pop_front().unwrap_or(false) {
-            self.dead = true;
-            return Err(RunError::Dead("it fell over".into()));
+        let next = fate.0.pop_front().unwrap_or(Lives);
+        self.dead = next != Lives;
+        match next {
+            Lives => {}
+            Dies => return Err(RunError::Dead("it fell over".into())),
+            DiesIdle => return Err(RunError::DeadBefore("it fell asleep".into())),
         }
         let token = Token {
             bytes: format!(" w{}", window.start / RATE).into_bytes(),
@@ -60,7 +73,7 @@ struct Outcome {
     errors: Vec<String>,
 }
 
-fn run(deaths: &[bool], restart_limit: u32, isolation: &str) -> Outcome {
+fn run(deaths: &[Next], restart_limit: u32, isolation: &str) -> Outcome {
     common::init();
     let fate = Fate::default();
     fate.0.lock().unwrap().0.extend(deaths);
@@ -125,12 +138,9 @@ fn run(deaths: &[bool], restart_limit: u32, isolation: &str) -> Outcome {
     }
 }
 
-const DIES: bool = true;
-const LIVES: bool = false;
-
 #[test]
 fn the_window_is_asked_again_and_nothing_is_lost() {
-    let outcome = run(&[LIVES, DIES, LIVES, DIES], 3, "process");
+    let outcome = run(&[Lives, Dies, Lives, Dies], 3, "process");
     assert_eq!(outcome.words, ["w0", "w30", "w60"]);
     assert_eq!(outcome.asked, [0, 30, 30, 60, 60]);
     assert_eq!(outcome.gaps, [(1, 30), (31, 60), (61, 90)]);
@@ -146,7 +156,7 @@ fn the_window_is_asked_again_and_nothing_is_lost() {
 
 #[test]
 fn a_window_that_ends_two_workers_becomes_a_gap_of_its_span() {
-    let outcome = run(&[LIVES, DIES, DIES], 3, "process");
+    let outcome = run(&[Lives, Dies, Dies], 3, "process");
     assert_eq!(outcome.words, ["w0", "w60"]);
     assert_eq!(outcome.asked, [0, 30, 30, 60]);
     assert_eq!(outcome.gaps, [(1, 30), (30, 60), (61, 90)]);
@@ -159,9 +169,34 @@ fn a_window_that_ends_two_workers_becomes_a_gap_of_its_span() {
 }
 
 #[test]
+fn who_dies_between_windows_takes_no_try_from_the_next() {
+    let outcome = run(
+        &[Lives, DiesIdle, Dies, DiesIdle, Lives, DiesIdle, DiesIdle],
+        5,
+        "process",
+    );
+    assert_eq!(outcome.words, ["w0", "w30", "w60"]);
+    assert_eq!(outcome.asked, [0, 30, 30, 30, 30, 60, 60, 60]);
+    assert_eq!(outcome.errors, [""; 0]);
+    let told = |text: &str| outcome.warnings.iter().filter(|w| w.contains(text)).count();
+    assert_eq!((told("it fell asleep"), told("is asked again")), (4, 1));
+}
+
+#[test]
+fn who_dies_between_windows_counts_against_the_limit() {
+    let outcome = run(&[Lives, DiesIdle, DiesIdle], 1, "process");
+    assert_eq!((outcome.words.len(), outcome.warnings.len()), (1, 1));
+    assert!(
+        outcome.errors[0].contains("restart-limit"),
+        "{:?}",
+        outcome.errors
+    );
+}
+
+#[test]
 fn the_limit_is_an_error_and_keeps_what_was_said() {
     for (limit, asked) in [(0, vec![0, 30]), (1, vec![0, 30, 30])] {
-        let outcome = run(&[LIVES, DIES, DIES], limit, "process");
+        let outcome = run(&[Lives, Dies, Dies], limit, "process");
         assert_eq!(outcome.words, ["w0"]);
         assert_eq!(outcome.asked, asked);
         assert_eq!(outcome.warnings.len(), limit as usize);
@@ -178,7 +213,7 @@ fn the_limit_is_an_error_and_keeps_what_was_said() {
 #[test]
 fn in_this_process_a_death_is_an_error() {
     for isolation in ["none", "auto"] {
-        let outcome = run(&[DIES], 3, isolation);
+        let outcome = run(&[Dies], 3, isolation);
         assert_eq!(outcome.asked, [0]);
         assert_eq!((outcome.warnings.len(), outcome.errors.len()), (0, 1));
     }

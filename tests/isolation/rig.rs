@@ -58,6 +58,16 @@ pub fn is_alive(pid: u32) -> bool {
     Path::new(&format!("/proc/{pid}")).exists()
 }
 
+/// User time of a process, in ticks: 100 a second on every Linux.
+pub fn user_ticks(pid: u32) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let behind_name = stat.rsplit(") ").next().unwrap();
+    behind_name
+        .split(' ')
+        .nth(11)
+        .map_or(0, |field| field.parse().unwrap())
+}
+
 /// Sends a signal ("KILL"). `false` when there is no such process any more.
 pub fn signal(pid: u32, name: &str) -> bool {
     let status = Command::new("kill")

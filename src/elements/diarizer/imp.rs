@@ -17,10 +17,10 @@ use crate::elements::checkpoints::Checkpoints;
 use crate::elements::cleanup;
 use crate::elements::flow::element::{FlowElement, Refusal};
 use crate::elements::flow::stream::Output;
+use crate::elements::isolation::{Isolation, Outside, RESTART_LIMIT};
 use crate::elements::{load, pads, speech_audio_caps};
 use crate::infer::engine::Engine;
-use crate::infer::model::RunError;
-use crate::infer::speaker_models::{self, Decode, SpeakerModels};
+use crate::infer::speaker_models::{Decode, SpeakerModels};
 use crate::speech::diarize::{Conclusion, OfflineSession, Speaker, Turn, Voices};
 use crate::time::samples_to_time;
 
@@ -90,10 +90,18 @@ pub struct Diarizer {
         blurb = "Cosine distance up to which a voice is that of a known person", mutable_ready)]
     #[property(name = "recording", get, set, type = Option<String>, member = recording, nick = "Recording",
         blurb = "What RTTM calls the recording; unset takes the file's name", mutable_ready)]
+    #[property(name = "restart-limit", get, set, type = u32, member = restart_limit, default = RESTART_LIMIT,
+        nick = "Restart limit", blurb = "How often a worker that died is replaced until READY, with isolation=process",
+        mutable_ready)]
+    #[property(name = "isolation", get, set, type = Isolation, member = isolation, nick = "Isolation",
+        blurb = "Where the models live: in this process, or in one that may die without harm", mutable_ready,
+        builder(Isolation::default()))]
     #[property(name = "memory-log", get, set, type = Option<String>, member = memory_log, nick = "Memory log",
         blurb = "File to which memory checkpoints are appended as JSON lines", mutable_ready)]
     settings: std::sync::Mutex<Settings>, // the derive knows no other mutex
     pub(super) factory: Mutex<Option<LoaderFactory>>,
+    /// Only where the models are in a process of their own.
+    pub(super) outside: Mutex<Option<Outside>>,
     pub(super) running: Mutex<Option<Arc<Listening>>>,
     pub(super) checkpoints: Mutex<Option<Arc<Checkpoints>>>,
     /// See [`super::Diarizer::set_sequential`].
@@ -118,6 +126,7 @@ impl ObjectSubclass for Diarizer {
         Diarizer {
             settings: std::sync::Mutex::default(),
             factory: Mutex::default(),
+            outside: Mutex::default(),
             running: Mutex::default(),
             checkpoints: Mutex::default(),
             sequential: AtomicBool::new(false),
@@ -327,13 +336,8 @@ impl FlowElement for Diarizer {
                     let until = windows.last().map_or(0, |w| w.start + w.samples.len() as u64);
                     self.tell_progress(until);
                 }
-                let answer = self.consult(running, speaker_models::Request::Windows(windows, decode));
-                match answer.inspect_err(|_| self.tell_failure())? {
-                    speaker_models::Answer::Windows(analyses) => Ok(Answer::Analyses(analyses)),
-                    speaker_models::Answer::Voice(_) => Err(Refusal::Run(RunError::Failed(
-                        "the speaker models gave a voice where windows were asked about".into(),
-                    ))),
-                }
+                let answer = self.analyse(running, windows, decode);
+                Ok(Answer::Analyses(answer.inspect_err(|_| self.tell_failure())?))
             }
             Request::Conclude(session, voices) => {
                 self.free_early();

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use gst::subclass::prelude::*;
+use parking_lot::Mutex;
 
 use super::enrollment;
 use super::imp::Diarizer;
@@ -12,15 +13,23 @@ use super::settings::{Config, SessionConfig};
 use super::work::Diarization;
 use crate::elements::checkpoints::Checkpoints;
 use crate::elements::flow::element::Running;
+use crate::elements::isolation::{Isolated, Outside};
 use crate::elements::load;
 use crate::infer::engine::Engine;
 use crate::infer::heap;
 use crate::infer::model::{LoadError, RunError};
-use crate::infer::onnx::OnnxSpeakers;
+use crate::infer::onnx::{OnnxSpeakers, SpeakersConfig};
 use crate::infer::plda_file;
+use crate::infer::protocol::Load;
 use crate::infer::speaker_models::{Answer, Loader, Request, SpeakerFacts, SpeakerModels};
+use crate::infer::worker::{self, RemoteModel};
 use crate::memory::{Label, Stage};
 use crate::speech::diarize::{Embedding, Voices};
+
+/// The engine's thread.
+const THREAD: &str = "scribe-speakers";
+/// What is loaded, in Progress messages.
+const MODELS: &str = "the speaker models";
 
 /// A running diarizer.
 pub(crate) type Listening = Running<Diarization, dyn SpeakerModels>;
@@ -32,7 +41,12 @@ impl Diarizer {
         if self.factory.lock().is_some() {
             return Ok(());
         }
-        OnnxSpeakers::check(&config.models).map_err(|e| load::refuse(&*self.obj(), &e))
+        let checked = match self.settings().isolation.is_process(config.models.device) {
+            // The worker loads ONNX Runtime, and this process never does.
+            true => worker::find().and_then(|_| OnnxSpeakers::check_files(&config.models)),
+            false => OnnxSpeakers::check(&config.models),
+        };
+        checked.map_err(|e| load::refuse(&*self.obj(), &e))
     }
 
     fn config(&self) -> Result<Config, gst::StateChangeError> {
@@ -51,6 +65,11 @@ impl Diarizer {
         ));
         checkpoints.begin_cycle();
         *self.checkpoints.lock() = Some(checkpoints);
+        let settings = self.settings();
+        *self.outside.lock() = settings
+            .isolation
+            .is_process(config.models.device)
+            .then(|| Outside::new(settings.restart_limit));
         let live = Arc::new(AtomicBool::new(false));
         *self.live.lock() = live.clone();
         let running = if self.sequential.load(Ordering::Relaxed) {
@@ -92,13 +111,8 @@ impl Diarizer {
         if let Some(file) = config.plda.take() {
             config.session.plda = Some(Arc::new(plda_file::read(&file).map_err(refuse)?));
         }
-        let factory = self.factory.lock().clone();
-        let models = config.models.clone();
-        let loader: Loader = match factory {
-            Some(factory) => factory(),
-            None => Box::new(move |report| Ok(Box::new(OnnxSpeakers::load(&models, report)?))),
-        };
-        let (engine, facts) = load::start(&*obj, "scribe-speakers", "the speaker models", loader)?;
+        let loader = self.loader(config.models.clone());
+        let (engine, facts) = load::start(&*obj, THREAD, MODELS, loader)?;
         if let Some(plda) = &config.session.plda
             && plda.embedding_dimension() != facts.dimension
         {
@@ -115,6 +129,22 @@ impl Diarizer {
         }
         checkpoints.iter().for_each(|c| c.taken(Stage::Diarization));
         Ok((engine, config.session, facts))
+    }
+
+    /// What loads the models.
+    fn loader(&self, models: SpeakersConfig) -> Loader {
+        let factory = self.factory.lock().clone();
+        if let Some(factory) = factory {
+            return factory();
+        }
+        let outside = self.outside.lock().as_ref().map(|outside| outside.health.clone());
+        match outside {
+            Some(health) => {
+                let load = Load::Speakers(models);
+                Box::new(move |report| Ok(Box::new(RemoteModel::load(load, &health, report)?)))
+            }
+            None => Box::new(move |report| Ok(Box::new(OnnxSpeakers::load(&models, report)?))),
+        }
     }
 
     /// How the people of `folder` sound.
@@ -143,6 +173,8 @@ impl Diarizer {
 
     /// Gives everything back, however far `take` came.
     pub(super) fn give_back(&self) {
+        self.mourn();
+        self.outside.lock().take();
         let checkpoints = self.checkpoints.lock().take();
         let running = self.running.lock().take();
         freeing(checkpoints.as_deref(), || drop(running));
@@ -150,8 +182,28 @@ impl Diarizer {
 
     /// Frees the models.
     pub(super) fn drop_models(&self, engine: Engine<dyn SpeakerModels>) {
+        self.mourn();
         let checkpoints = self.checkpoints.lock().clone();
         freeing(checkpoints.as_deref(), || drop(engine));
+    }
+}
+
+impl Isolated for Diarizer {
+    const STAGE: Stage = Stage::Diarization;
+
+    fn outside(&self) -> &Mutex<Option<Outside>> {
+        &self.outside
+    }
+
+    fn checkpoints(&self) -> Option<Arc<Checkpoints>> {
+        self.checkpoints.lock().clone()
+    }
+
+    /// The voices of known people are known already.
+    fn start_again(&self) -> Result<Result<Engine<dyn SpeakerModels>, LoadError>, gst::StateChangeError> {
+        let loader = self.loader(self.config()?.models);
+        let started = load::try_start(&*self.obj(), THREAD, MODELS, loader);
+        Ok(started.map(|(engine, _)| engine))
     }
 }
 

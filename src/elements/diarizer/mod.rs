@@ -51,6 +51,7 @@ mod enrollment;
 mod imp;
 mod lifecycle;
 mod output;
+mod restart;
 mod settings;
 mod work;
 

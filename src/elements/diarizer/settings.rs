@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use gst::glib;
 
+use crate::elements::isolation::{Isolation, RESTART_LIMIT};
 use crate::infer::onnx::{self, ModelSource, SpeakersConfig};
 use crate::infer::speaker_models::{Decode, SpeakerFacts};
 use crate::memory::probes::Device;
@@ -91,6 +92,8 @@ pub(super) struct Settings {
     pub enrollment: Option<String>,
     pub enrollment_threshold: f32,
     pub recording: Option<String>,
+    pub isolation: Isolation,
+    pub restart_limit: u32,
     pub memory_log: Option<String>,
 }
 
@@ -131,6 +134,8 @@ impl Default for Settings {
             enrollment: None,
             enrollment_threshold: 0.4,
             recording: None,
+            isolation: Isolation::default(),
+            restart_limit: RESTART_LIMIT,
             memory_log: None,
         }
     }

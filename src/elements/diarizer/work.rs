@@ -73,6 +73,10 @@ impl Diarization {
         (self.config, self.facts) = (config, Some(facts));
     }
 
+    pub fn facts(&self) -> Option<SpeakerFacts> {
+        self.facts
+    }
+
     pub fn is_equipped(&self) -> bool {
         self.facts.is_some()
     }

@@ -60,7 +60,7 @@ pub(super) fn ask(
 }
 
 /// Whisper runs in ordinary memory: its context is made so.
-const DEVICE: Device = Device::Cpu;
+pub(super) const DEVICE: Device = Device::Cpu;
 const PLACE: Place = Place::Host;
 
 /// Why there is no room, and how much there is.

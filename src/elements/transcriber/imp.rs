@@ -9,7 +9,6 @@ use parking_lot::Mutex;
 
 use super::LoaderFactory;
 use super::admission::Admission;
-use super::isolation::{Isolation, Restarts};
 use super::lifecycle::Whispering;
 use super::settings::{OnOom, Settings};
 use super::work::Transcription;
@@ -18,6 +17,7 @@ use crate::elements::cleanup;
 use crate::elements::delay::Delay;
 use crate::elements::flow::element::{FlowElement, Refusal};
 use crate::elements::flow::stream::Output;
+use crate::elements::isolation::{About, Isolated, Isolation, Outside, RESTART_LIMIT};
 use crate::elements::{pads, speech_audio_caps, word, word_caps};
 use crate::infer::engine::Engine;
 use crate::infer::recognizer::Recognizer;
@@ -79,7 +79,7 @@ pub struct Transcriber {
         blurb = "Per cent of the memory that may be in use with the model; one that needs more is refused", mutable_ready)]
     #[property(name = "on-oom", get, set, type = OnOom, member = on_oom, nick = "On out of memory",
         blurb = "What to do when there is no room for the model", mutable_ready, builder(OnOom::Fail))]
-    #[property(name = "restart-limit", get, set, type = u32, member = restart_limit, default = 3,
+    #[property(name = "restart-limit", get, set, type = u32, member = restart_limit, default = RESTART_LIMIT,
         nick = "Restart limit", blurb = "How often a worker that died is replaced until READY, with isolation=process",
         mutable_ready)]
     #[property(name = "isolation", get, set, type = Isolation, member = isolation, nick = "Isolation",
@@ -93,7 +93,7 @@ pub struct Transcriber {
     pub(super) delay: Delay,
     pub(super) factory: Mutex<Option<LoaderFactory>>,
     /// Only where the model is in a process of its own.
-    pub(super) restarts: Mutex<Option<Restarts>>,
+    pub(super) outside: Mutex<Option<Outside>>,
     pub(super) running: Mutex<Option<Arc<Whispering>>>,
     pub(super) checkpoints: Mutex<Option<Arc<Checkpoints>>>,
     /// What the model may take and has not taken yet.
@@ -115,7 +115,7 @@ impl ObjectSubclass for Transcriber {
             settings: std::sync::Mutex::default(),
             delay: Delay::default(),
             factory: Mutex::default(),
-            restarts: Mutex::default(),
+            outside: Mutex::default(),
             running: Mutex::default(),
             checkpoints: Mutex::default(),
             admission: Mutex::default(),
@@ -207,11 +207,15 @@ impl FlowElement for Transcriber {
             window.samples.len(),
             window.context
         );
-        let answer = self.ask_and_restart(running, window);
-        if answer.is_ok() {
-            self.end_admission(); // what it takes it has taken
-        }
-        answer
+        let about = About {
+            what: format!("The window at {}", samples_to_time(window.start)),
+            then: "is asked again",
+            lost: "ended two workers and is left without text",
+        };
+        let answer = self.ask_and_restart(running, window, 2, &about)?;
+        self.end_admission(); // what it takes it has taken
+        // Nothing heard: the session makes a GAP of the window's span.
+        Ok(answer.unwrap_or_default())
     }
 
     fn announce(&self, output: &Output<Word>) {

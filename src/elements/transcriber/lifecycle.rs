@@ -4,14 +4,15 @@ use std::path::Path;
 use std::sync::Arc;
 
 use gst::subclass::prelude::*;
+use parking_lot::Mutex;
 
-use super::admission::{self, Admission};
+use super::admission::{self, Admission, DEVICE};
 use super::imp::Transcriber;
-use super::isolation::Restarts;
 use super::settings::Settings;
 use super::work::Transcription;
 use crate::elements::checkpoints::Checkpoints;
 use crate::elements::flow::element::Running;
+use crate::elements::isolation::{Isolated, Outside};
 use crate::elements::load;
 use crate::infer::engine::Engine;
 use crate::infer::model::LoadError;
@@ -20,7 +21,7 @@ use crate::infer::{
     heap,
     protocol::Load,
     whisper::{self, Whisper},
-    worker::{self, RemoteRecognizer},
+    worker::{self, Health, RemoteModel},
 };
 use crate::memory::{Label, Stage, models};
 
@@ -42,7 +43,7 @@ impl Transcriber {
         let config = settings
             .config()
             .map_err(|text| load::refuse_settings(&*self.obj(), &text))?;
-        let worker = match settings.isolation.is_process() {
+        let worker = match settings.isolation.is_process(DEVICE) {
             true => worker::find().map(drop),
             false => Ok(()),
         };
@@ -59,12 +60,12 @@ impl Transcriber {
             .hint(move || smaller(&model));
         checkpoints.begin_cycle();
         *self.checkpoints.lock() = Some(Arc::new(checkpoints));
+        *self.outside.lock() = settings
+            .isolation
+            .is_process(DEVICE)
+            .then(|| Outside::new(settings.restart_limit));
         let engine = self.take_model(&settings)?;
         *self.language.lock() = None;
-        *self.restarts.lock() = settings
-            .isolation
-            .is_process()
-            .then(|| Restarts::new(settings.restart_limit));
         self.delay.reset();
         let work = Transcription::new(settings.session());
         *self.running.lock() = Some(Arc::new(Running::new(work, Some(engine))));
@@ -98,18 +99,6 @@ impl Transcriber {
         Ok(engine)
     }
 
-    /// Loads the model instead of one that died. The outer error is posted, the inner one is not.
-    pub(super) fn start_again(
-        &self,
-    ) -> Result<Result<Engine<dyn Recognizer>, LoadError>, gst::StateChangeError> {
-        let (loader, admission) = self.loader(&self.settings())?;
-        let started = load::try_start(&*self.obj(), THREAD, MODEL, loader);
-        if started.is_ok() {
-            self.begin_admission(admission);
-        }
-        Ok(started.map(|(engine, ())| engine))
-    }
-
     /// What loads the model, and the promise of memory for it.
     fn loader(&self, settings: &Settings) -> Result<(Loader, Option<Admission>), gst::StateChangeError> {
         let factory = self.factory.lock().clone();
@@ -125,13 +114,19 @@ impl Transcriber {
         if let Some(warning) = warning {
             gst::element_imp_warning!(self, gst::ResourceError::NoSpaceLeft, ("{warning}"));
         }
-        let loader: Loader = match settings.isolation.is_process() {
-            true => {
-                Box::new(move |report| Ok(Box::new(RemoteRecognizer::load(Load::Whisper(whisper), report)?)))
+        let loader: Loader = match self.health() {
+            Some(health) => {
+                let load = Load::Whisper(whisper);
+                Box::new(move |report| Ok(Box::new(RemoteModel::load(load, &health, report)?)))
             }
-            false => Box::new(move |report| Ok(Box::new(Whisper::load(&whisper, report)?))),
+            None => Box::new(move |report| Ok(Box::new(Whisper::load(&whisper, report)?))),
         };
         Ok((loader, Some(admission)))
+    }
+
+    /// Where the model is to be outside of this process.
+    fn health(&self) -> Option<Health> {
+        self.outside.lock().as_ref().map(|outside| outside.health.clone())
     }
 
     /// The model is loaded.
@@ -150,6 +145,7 @@ impl Transcriber {
 
     /// Frees the model.
     pub(super) fn drop_model(&self, engine: Engine<dyn Recognizer>) {
+        self.mourn();
         let checkpoints = self.checkpoints.lock().clone();
         freeing(checkpoints.as_deref(), || drop(engine));
         self.end_admission();
@@ -157,10 +153,33 @@ impl Transcriber {
 
     /// Gives everything back, however far `take` came.
     pub(super) fn give_back(&self) {
+        self.mourn();
+        self.outside.lock().take();
         let checkpoints = self.checkpoints.lock().take();
         let running = self.running.lock().take();
         freeing(checkpoints.as_deref(), || drop(running));
         self.end_admission();
+    }
+}
+
+impl Isolated for Transcriber {
+    const STAGE: Stage = Stage::Transcription;
+
+    fn outside(&self) -> &Mutex<Option<Outside>> {
+        &self.outside
+    }
+
+    fn checkpoints(&self) -> Option<Arc<Checkpoints>> {
+        self.checkpoints.lock().clone()
+    }
+
+    fn start_again(&self) -> Result<Result<Engine<dyn Recognizer>, LoadError>, gst::StateChangeError> {
+        let (loader, admission) = self.loader(&self.settings())?;
+        let started = load::try_start(&*self.obj(), THREAD, MODEL, loader);
+        if started.is_ok() {
+            self.begin_admission(admission);
+        }
+        Ok(started.map(|(engine, ())| engine))
     }
 }
 

@@ -53,7 +53,6 @@
 
 mod admission;
 mod imp;
-mod isolation;
 mod lifecycle;
 mod settings;
 mod work;
@@ -62,7 +61,7 @@ use std::sync::Arc;
 
 use gst::{glib, prelude::*, subclass::prelude::ObjectSubclassIsExt};
 
-pub use self::isolation::Isolation;
+pub use super::isolation::Isolation;
 use crate::infer::recognizer::Loader;
 use crate::infer::whisper;
 use crate::memory::models;

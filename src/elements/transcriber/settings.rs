@@ -2,7 +2,7 @@
 
 use gst::glib;
 
-use super::isolation::Isolation;
+use crate::elements::isolation::{Isolation, RESTART_LIMIT};
 use crate::infer::model::ModelSource;
 use crate::infer::whisper::WhisperConfig;
 use crate::speech::transcribe::SessionConfig;
@@ -77,8 +77,7 @@ impl Default for Settings {
             memory_fraction: 85,
             on_oom: OnOom::Fail,
             isolation: Isolation::default(),
-            // The first death may be an accident; that it comes back four times in one run is not.
-            restart_limit: 3,
+            restart_limit: RESTART_LIMIT,
             memory_log: None,
         }
     }

@@ -21,7 +21,7 @@ const MOST_LEAST_ROWS: usize = 640;
 const NEMO_BLOCK: usize = 16;
 
 /// Which features the model is fed with, where its file leaves that open.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum FeatureProfile {
     /// Those that it was trained on, by the framework that its metadata name, or by their own `feature_profile`.
     #[default]

@@ -16,7 +16,7 @@ use parking_lot::Mutex;
 
 use super::CAT;
 use crate::infer::model::LoadError;
-use crate::infer::own_file;
+use crate::infer::{has_gstreamer, own_file};
 
 /// Names for the library, with it or as it for the rest of the path.
 const ORT_DYLIB_PATH: &str = "ORT_DYLIB_PATH";
@@ -235,6 +235,9 @@ pub(super) fn log_level() -> LogLevel {
 /// Its warnings are hints on a graph that users cannot change, so they are GStreamer's info; what is an error to it
 /// comes back as one from the call, and is said by who called.
 fn log(level: LogLevel, category: &str, text: &str) {
+    if !has_gstreamer() {
+        return eprintln!("ONNX Runtime: {category}: {text}");
+    }
     match level {
         LogLevel::Fatal | LogLevel::Error => gst::warning!(CAT, "{category}: {text}"),
         LogLevel::Warning => gst::info!(CAT, "{category}: {text}"),

@@ -16,7 +16,7 @@ use crate::speech::diarize::{
 };
 
 /// What is loaded, and how it runs.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct SpeakersConfig {
     /// Who speaks when within a window.
     pub segmentation: ModelSource,
@@ -77,6 +77,14 @@ impl OnnxSpeakers {
     /// As [`OnnxSpeakers::load`].
     pub fn check(config: &SpeakersConfig) -> Result<(), LoadError> {
         provider::cuda_device(config.device, super::runtime()?)?;
+        Self::check_files(config)
+    }
+
+    /// The part of [`OnnxSpeakers::check`] that loads no library: for those whose models go to another process.
+    ///
+    /// # Errors
+    /// A file is missing, or is no ONNX model by its first bytes.
+    pub fn check_files(config: &SpeakersConfig) -> Result<(), LoadError> {
         segmentation::file(&config.segmentation).check()?;
         embedding::file(&config.embedding).check()
     }

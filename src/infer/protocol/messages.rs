@@ -1,13 +1,16 @@
-//! The messages. The library speaks first; a worker answers each request once, and beats in between.
+//! The messages. The library speaks first; a worker answers each request once, and beats in between. One worker hosts
+//! several models, each known by the number that the library gave it.
 
-use std::sync::Arc;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::frame::{self, ProtocolError};
+use super::questions::{Question, Reply};
 use crate::infer::model::{LoadError, RunError};
+use crate::infer::onnx::SpeakersConfig;
+use crate::infer::speaker_models::SpeakerFacts;
 use crate::infer::whisper::WhisperConfig;
-use crate::speech::transcribe::{Context, Hypothesis, Window};
+use crate::memory::probes::Device;
 
 /// To the worker.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -16,34 +19,40 @@ pub enum ToWorker {
     Hello {
         /// Of the library.
         software: String,
+        /// Where the library is: what is looked for beside it (ONNX Runtime) is not always beside the worker, too.
+        folders: Vec<PathBuf>,
     },
-    /// The second. Answered by [`FromWorker::Progress`] and, at last, `Loaded` or `LoadFailed`.
-    Load(Load),
-    /// What is said in this frame's audio? See [`window_of`].
+    /// Answered by [`News::Progress`] and, at last, [`News::Loaded`] or [`News::LoadFailed`].
+    Load {
+        /// The number that it shall have. Never used twice.
+        model: u32,
+        /// What.
+        load: Load,
+    },
+    /// A question about this frame's audio. Answered by [`News::Begun`] and then [`News::Answer`] or
+    /// [`News::RunFailed`].
     Run {
+        /// Who is asked.
+        model: u32,
         /// Counts up; the answer has the same.
         id: u64,
-        /// All but the samples.
-        window: Header,
+        /// What.
+        question: Question,
     },
     /// The answer to this request and all before it is not wanted any more; `RunFailed` with `Cancelled` comes soon.
     Cancel {
+        /// Who was asked.
+        model: u32,
         /// Of the request.
         id: u64,
     },
+    /// The model is not needed any more, nor what it is at. Answered by [`News::Unloaded`].
+    Unload {
+        /// Which.
+        model: u32,
+    },
     /// End. No answer.
     Bye,
-}
-
-/// A [`Window`] without its samples.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Header {
-    start: u64,
-    /// How many of the samples come before the window; they are the first.
-    before: u32,
-    context: Context,
-    history: Vec<i32>,
-    language: Option<Arc<str>>,
 }
 
 /// What a worker hosts.
@@ -51,6 +60,19 @@ pub struct Header {
 pub enum Load {
     /// A [`Whisper`](crate::infer::whisper::Whisper).
     Whisper(WhisperConfig),
+    /// [`OnnxSpeakers`](crate::infer::onnx::OnnxSpeakers).
+    Speakers(SpeakersConfig),
+}
+
+impl Load {
+    /// Where it goes: the models of a device share a worker.
+    pub fn device(&self) -> Device {
+        match self {
+            // Whisper's context is made so.
+            Load::Whisper(_) => Device::Cpu,
+            Load::Speakers(config) => config.device,
+        }
+    }
 }
 
 /// From the worker.
@@ -61,18 +83,37 @@ pub enum FromWorker {
         /// Of the worker.
         software: String,
     },
-    /// Per cent of the model are loaded.
+    /// Something about a model.
+    Model {
+        /// Which.
+        model: u32,
+        /// What.
+        news: News,
+    },
+    /// Once a second, whatever the models do: the process works. A long inference is told from a hang by it.
+    Heartbeat,
+}
+
+/// What a worker says of one of its models.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum News {
+    /// Per cent of it are loaded.
     Progress(i32),
-    /// The model can be asked.
-    Loaded,
-    /// There is none. The worker ends.
+    /// It can be asked.
+    Loaded(Facts),
+    /// There is none of this number.
     LoadFailed(LoadError),
+    /// It works on this request from now on: if the process ends now, this may be why.
+    Begun {
+        /// Of the request.
+        id: u64,
+    },
     /// To [`ToWorker::Run`].
     Answer {
         /// Of the request.
         id: u64,
-        /// What the model heard.
-        hypothesis: Hypothesis,
+        /// What the model says.
+        reply: Reply,
     },
     /// To [`ToWorker::Run`].
     RunFailed {
@@ -81,8 +122,17 @@ pub enum FromWorker {
         /// Why.
         error: RunError,
     },
-    /// Once a second, whatever the model does: the process works. A long inference is told from a hang by it.
-    Heartbeat,
+    /// Its memory is given back.
+    Unloaded,
+}
+
+/// [`Model::Facts`](crate::infer::model::Model::Facts) of any model.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Facts {
+    /// There is nothing to know of a recognizer.
+    Recognizer,
+    /// Of speaker models.
+    Speakers(SpeakerFacts),
 }
 
 /// Name and version of this code. A message does not describe itself, so both ends must be of the same release.
@@ -90,53 +140,13 @@ pub fn software() -> String {
     concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION")).to_owned()
 }
 
-/// The frame of the request `id` for `window`.
-///
-/// # Errors
-/// As [`frame::encode`].
-pub fn window_frame(id: u64, window: &Window) -> Result<Vec<u8>, ProtocolError> {
-    let run = ToWorker::Run {
-        id,
-        window: Header {
-            start: window.start,
-            before: window.before.len() as u32, // what is too long for 32 bits is too long for a frame
-            context: window.context,
-            history: window.history.clone(),
-            language: window.language.clone(),
-        },
-    };
-    frame::encode(&run, &[&window.before, &window.samples])
-}
-
-/// The window of a [`ToWorker::Run`] whose frame holds `audio`.
-///
-/// # Errors
-/// [`ProtocolError::Malformed`] where `before` is more than there is.
-pub fn window_of(header: Header, mut audio: Vec<f32>) -> Result<Window, ProtocolError> {
-    let before = header.before as usize;
-    if before > audio.len() {
-        return Err(ProtocolError::Malformed(format!(
-            "{before} samples before the window, but only {} in the frame",
-            audio.len()
-        )));
-    }
-    let samples = audio.split_off(before);
-    Ok(Window {
-        start: header.start,
-        samples,
-        before: audio,
-        context: header.context,
-        history: header.history,
-        language: header.language,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::infer::model::ModelSource;
-    use crate::infer::protocol::frame::Frame;
-    use crate::speech::transcribe::{Segment, Token};
+    use crate::infer::protocol::frame;
+    use crate::speech::diarize::{Analysis, Geometry, Scores};
+    use crate::speech::transcribe::{Hypothesis, Segment, Token};
 
     fn there_and_back<T: Serialize + serde::de::DeserializeOwned>(message: &T) -> T {
         let bytes = frame::encode(message, &[]).unwrap();
@@ -160,23 +170,45 @@ mod tests {
             next: 480_000,
             history: vec![50_364, -1, i32::MAX],
         };
-        for message in [
-            FromWorker::Answer { id: 7, hypothesis },
-            FromWorker::RunFailed {
+        let analysis = Analysis {
+            start: 16_000,
+            scores: Scores {
+                speakers: 3,
+                values: vec![0.1, 0.0, 1.0],
+            },
+            embeddings: vec![Some(vec![-0.5, f32::MIN_POSITIVE]), None],
+        };
+        let facts = SpeakerFacts {
+            geometry: Geometry::PYANNOTE_3,
+            online: Geometry::PYANNOTE_3,
+            dimension: 256,
+            threshold: Some(0.7),
+        };
+        for news in [
+            News::Answer {
+                id: 7,
+                reply: Reply::Hypothesis(hypothesis),
+            },
+            News::Answer {
                 id: 8,
+                reply: Reply::Analyses(vec![analysis]),
+            },
+            News::RunFailed {
+                id: 9,
                 error: RunError::Failed("no".into()),
             },
-            FromWorker::LoadFailed(LoadError::NoMemory("out of memory".into())),
-            FromWorker::Hello { software: software() },
-            FromWorker::Heartbeat,
+            News::Loaded(Facts::Speakers(facts)),
+            News::LoadFailed(LoadError::NoMemory("out of memory".into())),
         ] {
+            let message = FromWorker::Model { model: 3, news };
             assert_eq!(there_and_back(&message), message);
         }
+        assert_eq!(there_and_back(&FromWorker::Heartbeat), FromWorker::Heartbeat);
     }
 
     #[test]
     fn what_to_load_keeps_every_bit() {
-        let config = WhisperConfig {
+        let whisper = WhisperConfig {
             model: ModelSource::File("/models/größe.bin".into()),
             language: Some("de".into()),
             translate: true,
@@ -192,32 +224,14 @@ mod tests {
             suppress_non_speech: true,
             threads: 3,
         };
-        let message = ToWorker::Load(Load::Whisper(config));
-        assert_eq!(there_and_back(&message), message);
-    }
-
-    #[test]
-    fn windows_keep_every_sample() {
-        let window = Window {
-            start: 480_000,
-            samples: vec![0.5, -0.25, f32::EPSILON],
-            before: vec![1.0, 2.0],
-            context: Context::Carry,
-            history: vec![1, 50_400],
-            language: Some("de".into()),
+        let speakers = SpeakersConfig {
+            device: Device::Cuda(1),
+            ..SpeakersConfig::default()
         };
-        let bytes = window_frame(3, &window).unwrap();
-        let frame: Frame<ToWorker> = frame::read(&mut bytes.as_slice()).unwrap().unwrap();
-        let ToWorker::Run {
-            id: 3,
-            window: header,
-        } = frame.message
-        else {
-            panic!("another message: {:?}", frame.message);
-        };
-        assert_eq!(window_of(header.clone(), frame.audio).unwrap(), window);
-        let short = Header { before: 3, ..header };
-        let error = window_of(short, vec![0.0; 2]).unwrap_err();
-        assert!(error.to_string().contains("only 2 in the frame"), "{error}");
+        assert_eq!(Load::Speakers(speakers.clone()).device(), Device::Cuda(1));
+        for load in [Load::Whisper(whisper), Load::Speakers(speakers)] {
+            let message = ToWorker::Load { model: 1, load };
+            assert_eq!(there_and_back(&message), message);
+        }
     }
 }

@@ -9,6 +9,8 @@
 
 pub mod frame;
 mod messages;
+mod questions;
 
 pub use frame::ProtocolError;
-pub use messages::{FromWorker, Load, ToWorker, software, window_frame, window_of};
+pub use messages::{Facts, FromWorker, Load, News, ToWorker, software};
+pub use questions::{Packed, Question, Reply, Travels, pack_voice, pack_window, pack_windows};

@@ -1,6 +1,7 @@
-//! The library's end of the socket: frames out, events in, and how long it has been silent.
+//! The library's end of a worker's socket: frames out, news in for each model's own line, and signs of life.
 #![allow(unsafe_code)] // send with MSG_NOSIGNAL is a C function
 
+use std::collections::HashMap;
 use std::io;
 use std::net::Shutdown;
 use std::os::fd::AsRawFd;
@@ -9,76 +10,138 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use super::{HEARTBEAT, SILENT_BEATS};
-use crate::infer::model::Cancel;
+use parking_lot::Mutex;
+
+use super::HEARTBEAT;
+use super::trouble::Trouble;
 use crate::infer::protocol::frame::{self, Frame};
-use crate::infer::protocol::{FromWorker, ProtocolError};
-
-/// A write that gets nothing out looks up so often whether it is still wanted.
-const LOOK_UP: Duration = Duration::from_millis(100);
+use crate::infer::protocol::{FromWorker, News, ProtocolError, ToWorker, software};
 
 /// What happens while somebody waits.
 pub(super) enum Event {
-    /// Anything but a heartbeat.
-    Message(FromWorker),
+    /// Of the line's model.
+    News(News),
     /// The request's switch was set.
     Cancelled,
-    /// The worker closed its end: `None`; or what came is no frame.
-    Closed(Option<ProtocolError>),
+    /// Nothing more will come.
+    Closed(Trouble),
 }
 
-/// Why a worker is given up.
-#[derive(Debug)]
-pub(super) enum Trouble {
-    /// Its end is closed: it has ended, or will now.
-    Gone,
-    /// No sign of life.
-    Silent,
-    /// It sent what it should not.
-    Protocol(ProtocolError),
-    /// A request was cancelled when half of it was sent.
-    HalfSent,
+/// How long somebody waits.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Patience {
+    /// Waits of [`HEARTBEAT`] without any sign of life.
+    pub silent: u32,
+    /// Waits in all, signs or not. `None`: as long as it takes.
+    pub all: Option<u32>,
 }
 
+/// Shared by all models of the worker.
 pub(super) struct Link {
     socket: UnixStream,
+    /// To the writer; `None` when it shall end.
+    outbox: Option<Sender<Vec<u8>>>,
+    hub: Arc<Hub>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// What the reader and those who wait share.
+#[derive(Default)]
+struct Hub {
+    /// Frames that have come, heartbeats too.
+    pulse: AtomicU64,
+    routes: Mutex<Routes>,
+}
+
+#[derive(Default)]
+struct Routes {
+    lines: HashMap<u32, Sender<Event>>,
+    /// Why nothing more comes.
+    closed: Option<Trouble>,
+}
+
+/// What comes for one model.
+pub(super) struct Line {
+    model: u32,
     events: Receiver<Event>,
     /// For who else has news, see [`Event::Cancelled`].
     sender: Sender<Event>,
-    /// Frames that have come, heartbeats too.
-    pulse: Arc<AtomicU64>,
-    reader: Option<JoinHandle<()>>,
+    hub: Arc<Hub>,
 }
 
 impl Link {
     pub fn new(socket: UnixStream) -> io::Result<Self> {
-        socket.set_write_timeout(Some(LOOK_UP))?;
-        let (sender, events) = mpsc::channel();
-        let pulse = Arc::new(AtomicU64::new(0));
-        let (mut input, news, beats) = (socket.try_clone()?, sender.clone(), pulse.clone());
-        let reader = std::thread::Builder::new()
-            .name("worker-reader".into())
-            .spawn(move || read(&mut input, &news, &beats))?;
-        Ok(Link {
+        let hub = Arc::new(Hub::default());
+        let (outbox, frames) = mpsc::channel();
+        let (mut input, output, shared) = (socket.try_clone()?, socket.try_clone()?, hub.clone());
+        let writer = thread("worker-writer", move || write(&output, &frames))?;
+        let mut link = Link {
             socket,
-            events,
-            sender,
-            pulse,
-            reader: Some(reader),
-        })
+            outbox: Some(outbox),
+            hub,
+            threads: vec![writer],
+        };
+        let reader = thread("worker-reader", move || read(&mut input, &shared))?;
+        link.threads.push(reader);
+        Ok(link)
     }
 
-    /// What wakes [`Link::next`] when `cancel` is set.
+    /// A line for `model`; where nothing more comes, that comes first.
+    pub fn line(&self, model: u32) -> Line {
+        let (sender, events) = mpsc::channel();
+        let mut routes = self.hub.routes.lock();
+        if let Some(trouble) = &routes.closed {
+            let _ = sender.send(Event::Closed(trouble.clone())); // its receiver is here
+        }
+        routes.lines.insert(model, sender.clone());
+        Line {
+            model,
+            events,
+            sender,
+            hub: self.hub.clone(),
+        }
+    }
+
+    /// Sends a frame, sooner or later: nobody waits for a worker that takes nothing. One that is gone is told of by the lines.
+    pub fn send(&self, frame: Vec<u8>) {
+        if let Some(outbox) = &self.outbox {
+            let _ = outbox.send(frame);
+        }
+    }
+
+    /// Sends a message without audio.
+    pub fn say(&self, message: &ToWorker) -> Result<(), ProtocolError> {
+        self.send(frame::encode(message, &[])?);
+        Ok(())
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.outbox = None;
+        let _ = self.socket.shutdown(Shutdown::Both); // wakes both threads, whoever holds the other end
+        for thread in self.threads.drain(..) {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Line {
+    /// What wakes [`Line::next`] when `cancel` is set.
     pub fn wake(&self) -> impl Fn() + Send + 'static {
         let sender = self.sender.clone();
         move || drop(sender.send(Event::Cancelled))
     }
 
-    /// The next event; [`Trouble::Silent`] after `patience` waits without any sign of life.
-    pub fn next(&self, patience: u32) -> Result<Event, Trouble> {
-        let mut heard = self.pulse.load(Ordering::SeqCst);
+    /// The next event. Every wait that ends without one is taken off `patience`; counted in waits and not by the
+    /// clock, so that the time in which this process itself was stopped is not held against the worker.
+    ///
+    /// # Errors
+    /// [`Trouble::Silent`] and [`Trouble::Late`].
+    pub fn next(&self, patience: &mut Patience) -> Result<Event, Trouble> {
+        let mut heard = self.hub.pulse.load(Ordering::SeqCst);
         let mut silent = 0;
         loop {
             match self.events.recv_timeout(HEARTBEAT) {
@@ -86,103 +149,110 @@ impl Link {
                 Err(RecvTimeoutError::Disconnected) => return Err(Trouble::Gone), // not while `sender` is here
                 Err(RecvTimeoutError::Timeout) => {}
             }
-            let now = self.pulse.load(Ordering::SeqCst);
+            let now = self.hub.pulse.load(Ordering::SeqCst);
             silent = if now == heard { silent + 1 } else { 0 };
             heard = now;
-            if silent >= patience {
+            if silent >= patience.silent {
                 return Err(Trouble::Silent);
             }
-        }
-    }
-
-    /// Waits at most `limit` for the worker to close its end.
-    pub fn await_end(&self, limit: Duration) {
-        let until = Instant::now() + limit;
-        while let Ok(event) = self
-            .events
-            .recv_timeout(until.saturating_duration_since(Instant::now()))
-        {
-            if matches!(event, Event::Closed(_)) {
-                return;
+            if let Some(left) = &mut patience.all {
+                *left = left.saturating_sub(1);
+                if *left == 0 {
+                    return Err(Trouble::Late);
+                }
             }
         }
     }
 
-    /// Sends a frame. `Ok(false)`: `cancel` was set before any of it went out.
-    pub fn send(&self, frame: &[u8], cancel: &Cancel) -> Result<bool, Trouble> {
-        let most = SILENT_BEATS * (HEARTBEAT.as_millis() / LOOK_UP.as_millis()) as u32;
-        let mut rest = frame;
-        let mut stuck = 0;
-        while !rest.is_empty() {
-            match self.send_some(rest) {
-                Ok(n) => {
-                    rest = &rest[n.min(rest.len())..];
-                    stuck = 0;
-                }
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
-                    stuck += 1;
-                    if cancel.is_set() {
-                        return if rest.len() == frame.len() {
-                            Ok(false)
-                        } else {
-                            Err(Trouble::HalfSent)
-                        };
-                    }
-                    if stuck >= most {
-                        return Err(Trouble::Silent);
-                    }
-                }
-                Err(_) => return Err(Trouble::Gone),
+    /// Waits at most `limit` for what `is_it` knows, or for the end of the connection.
+    pub fn wait_for(&self, limit: Duration, is_it: impl Fn(&Event) -> bool) -> bool {
+        let mut waits = limit.as_millis().div_ceil(HEARTBEAT.as_millis()) as u32;
+        while waits > 0 {
+            match self.events.recv_timeout(HEARTBEAT.min(limit)) {
+                Ok(event) if is_it(&event) => return true,
+                Ok(Event::Closed(_)) | Err(RecvTimeoutError::Disconnected) => return true,
+                Ok(_) => {}
+                Err(RecvTimeoutError::Timeout) => waits -= 1,
             }
         }
-        Ok(true)
-    }
-
-    /// Without SIGPIPE where the other end is gone: it would end an application that does not ignore it, as programs in
-    /// C do not.
-    fn send_some(&self, bytes: &[u8]) -> io::Result<usize> {
-        // SAFETY: the descriptor is open, the pointer and length are those of the slice.
-        let sent = unsafe {
-            libc::send(
-                self.socket.as_raw_fd(),
-                bytes.as_ptr().cast(),
-                bytes.len(),
-                libc::MSG_NOSIGNAL,
-            )
-        };
-        usize::try_from(sent).map_err(|_| io::Error::last_os_error())
+        false
     }
 }
 
-impl Drop for Link {
+impl Drop for Line {
     fn drop(&mut self) {
-        let _ = self.socket.shutdown(Shutdown::Both); // wakes the reader, whoever holds the other end
-        if let Some(reader) = self.reader.take() {
-            let _ = reader.join();
+        self.hub.routes.lock().lines.remove(&self.model);
+    }
+}
+
+fn thread(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
+    std::thread::Builder::new().name(name.to_owned()).spawn(run)
+}
+
+/// Until the link is dropped, or the worker takes no more: then the reader says so.
+fn write(socket: &UnixStream, frames: &Receiver<Vec<u8>>) {
+    while let Ok(frame) = frames.recv() {
+        let mut rest = frame.as_slice();
+        while !rest.is_empty() {
+            match send_some(socket, rest) {
+                Ok(n) => rest = &rest[n.min(rest.len())..],
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => return,
+            }
         }
     }
 }
 
-fn read(input: &mut UnixStream, news: &Sender<Event>, pulse: &AtomicU64) {
-    loop {
-        let event = match frame::read(input) {
-            Ok(Some(Frame { message, .. })) => {
-                pulse.fetch_add(1, Ordering::SeqCst);
-                // Else they would pile up while nobody asks.
-                if message == FromWorker::Heartbeat {
-                    continue;
+/// Without SIGPIPE where the other end is gone: it would end an application that does not ignore it, as programs in
+/// C do not.
+fn send_some(socket: &UnixStream, bytes: &[u8]) -> io::Result<usize> {
+    // SAFETY: the descriptor is open, the pointer and length are those of the slice.
+    let sent = unsafe {
+        libc::send(
+            socket.as_raw_fd(),
+            bytes.as_ptr().cast(),
+            bytes.len(),
+            libc::MSG_NOSIGNAL,
+        )
+    };
+    usize::try_from(sent).map_err(|_| io::Error::last_os_error())
+}
+
+/// Until the end, of which every line is told.
+fn read(input: &mut UnixStream, hub: &Hub) {
+    let trouble = loop {
+        match frame::read(input) {
+            Ok(Some(frame)) => {
+                hub.pulse.fetch_add(1, Ordering::SeqCst);
+                if let Err(trouble) = hub.pass_on(frame) {
+                    break trouble;
                 }
-                Event::Message(message)
             }
-            Ok(None) | Err(ProtocolError::CutShort | ProtocolError::Connection(_)) => Event::Closed(None),
-            Err(error) => Event::Closed(Some(error)),
-        };
-        let closed = matches!(event, Event::Closed(_));
-        // Nobody reads on where the link is gone.
-        if news.send(event).is_err() || closed {
-            return;
+            Ok(None) | Err(ProtocolError::CutShort | ProtocolError::Connection(_)) => break Trouble::Gone,
+            Err(error) => break Trouble::Protocol(error),
         }
+    };
+    let mut routes = hub.routes.lock();
+    for line in routes.lines.values() {
+        let _ = line.send(Event::Closed(trouble.clone())); // who is gone wants no news
+    }
+    routes.closed = Some(trouble);
+}
+
+impl Hub {
+    fn pass_on(&self, frame: Frame<FromWorker>) -> Result<(), Trouble> {
+        match frame.message {
+            FromWorker::Heartbeat => {}
+            FromWorker::Hello { software: theirs } if theirs == software() => {}
+            FromWorker::Hello { software: theirs } => return Err(Trouble::Release(theirs)),
+            FromWorker::Model { model, news } => {
+                // To a model that is gone already: it was cancelled, and the answer crossed its way.
+                if let Some(line) = self.routes.lock().lines.get(&model) {
+                    let _ = line.send(Event::News(news)); // as above
+                }
+            }
+        }
+        Ok(())
     }
 }
 
@@ -192,52 +262,109 @@ mod tests {
 
     use super::*;
 
+    const SOON: Patience = Patience { silent: 1, all: None };
+
     fn pair() -> (Link, UnixStream) {
         let (ours, theirs) = UnixStream::pair().unwrap();
         (Link::new(ours).unwrap(), theirs)
     }
 
-    #[test]
-    fn heartbeats_are_signs_of_life_and_no_events() {
-        let (link, mut worker) = pair();
-        for message in [FromWorker::Heartbeat, FromWorker::Progress(7)] {
-            worker.write_all(&frame::encode(&message, &[]).unwrap()).unwrap();
-        }
-        let event = link.next(1).unwrap();
-        assert!(matches!(event, Event::Message(FromWorker::Progress(7))));
-        assert_eq!(link.pulse.load(Ordering::SeqCst), 2);
-        assert!(matches!(link.next(1), Err(Trouble::Silent)));
-        link.wake()();
-        assert!(matches!(link.next(1), Ok(Event::Cancelled)));
-        drop(worker);
-        assert!(matches!(link.next(1), Ok(Event::Closed(None))));
+    fn say(worker: &mut UnixStream, message: &FromWorker) {
+        worker.write_all(&frame::encode(message, &[]).unwrap()).unwrap();
+    }
+
+    fn progress(model: u32, percent: i32) -> FromWorker {
+        let news = News::Progress(percent);
+        FromWorker::Model { model, news }
     }
 
     #[test]
-    fn nonsense_ends_the_link() {
+    fn news_go_to_their_model_and_heartbeats_to_nobody() {
+        let (link, mut worker) = pair();
+        let (one, two) = (link.line(1), link.line(2));
+        for message in [
+            FromWorker::Heartbeat,
+            progress(2, 20),
+            progress(3, 30),
+            progress(1, 10),
+        ] {
+            say(&mut worker, &message);
+        }
+        assert!(matches!(
+            one.next(&mut SOON.clone()),
+            Ok(Event::News(News::Progress(10)))
+        ));
+        assert!(matches!(
+            two.next(&mut SOON.clone()),
+            Ok(Event::News(News::Progress(20)))
+        ));
+        assert_eq!(link.hub.pulse.load(Ordering::SeqCst), 4);
+        assert!(matches!(one.next(&mut SOON.clone()), Err(Trouble::Silent)));
+        one.wake()();
+        assert!(matches!(one.next(&mut SOON.clone()), Ok(Event::Cancelled)));
+        drop(worker);
+        for line in [&one, &two, &link.line(4)] {
+            assert!(matches!(
+                line.next(&mut SOON.clone()),
+                Ok(Event::Closed(Trouble::Gone))
+            ));
+        }
+    }
+
+    #[test]
+    fn who_beats_and_does_not_answer_is_late() {
+        let (link, worker) = pair();
+        let line = link.line(1);
+        let mut patience = Patience {
+            silent: 2,
+            all: Some(3),
+        };
+        let beats = link.hub.clone();
+        let (done, stop) = mpsc::channel::<()>();
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                while stop.recv_timeout(HEARTBEAT / 4) == Err(RecvTimeoutError::Timeout) {
+                    beats.pulse.fetch_add(1, Ordering::SeqCst);
+                }
+            });
+            assert!(matches!(line.next(&mut patience), Err(Trouble::Late)));
+            drop(done);
+        });
+        drop(worker);
+    }
+
+    #[test]
+    fn nonsense_and_other_releases_end_the_link() {
         let (link, mut worker) = pair();
         worker.write_all(b"Segmentation fault (core dumped)").unwrap();
+        let closed = link.line(1).next(&mut SOON.clone());
         assert!(matches!(
-            link.next(1),
-            Ok(Event::Closed(Some(ProtocolError::Foreign(_))))
+            closed,
+            Ok(Event::Closed(Trouble::Protocol(ProtocolError::Foreign(_))))
         ));
+        let (link, mut worker) = pair();
+        let software = "gst-plugin-scribe 0.0.1".to_owned();
+        say(&mut worker, &FromWorker::Hello { software });
+        let closed = link.line(1).next(&mut SOON.clone());
+        assert!(
+            matches!(closed, Ok(Event::Closed(Trouble::Release(theirs))) if theirs == "gst-plugin-scribe 0.0.1")
+        );
     }
 
     #[test]
     fn a_worker_that_takes_nothing_blocks_nobody() {
         let (link, mut worker) = pair();
-        let cancel = Cancel::default();
-        cancel.set();
-        let long = vec![0; 4 << 20];
-        assert!(matches!(link.send(&long, &cancel), Err(Trouble::HalfSent)));
-        assert!(
-            matches!(link.send(&long, &cancel), Ok(false)),
-            "the buffer is full"
-        );
-        cancel.clear();
-        assert!(matches!(link.send(&long, &cancel), Err(Trouble::Silent)));
-        worker.shutdown(Shutdown::Read).unwrap();
-        drop(worker.read(&mut [0]));
-        assert!(matches!(link.send(&[0], &cancel), Err(Trouble::Gone)));
+        let line = link.line(1);
+        for _ in 0..4 {
+            link.send(vec![0; 4 << 20]); // far more than a socket holds
+        }
+        assert!(matches!(line.next(&mut SOON.clone()), Err(Trouble::Silent)));
+        worker.read_exact(&mut vec![0; 16 << 20]).unwrap(); // late, but whole
+        link.send(vec![0; 4 << 20]);
+        drop(link);
+        assert!(matches!(
+            line.next(&mut SOON.clone()),
+            Ok(Event::Closed(Trouble::Gone))
+        ));
     }
 }

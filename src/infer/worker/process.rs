@@ -1,15 +1,18 @@
-//! A worker process: started, listened to, ended and reaped.
+//! A worker process: started, listened to, ended and reaped, all by a thread of its own.
+#![allow(unsafe_code)] // waitid and kill are C functions
 
 use std::io::{self, BufRead, BufReader, Read};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
 
 use super::ending;
 use crate::infer::model::LoadError;
@@ -37,15 +40,53 @@ const LONGEST_LINE: u64 = 4_096;
 
 /// A child process. Dropping it kills what is left and leaves no zombie.
 pub(super) struct Process {
-    child: Child,
-    log: Option<JoinHandle<()>>,
-    last_line: Arc<Mutex<String>>,
-    reaped: bool,
+    pid: u32,
+    fate: Arc<Fate>,
+    /// Started the child, as the kernel ends it with the thread that did, and stays until it is reaped.
+    keeper: Option<JoinHandle<()>>,
+}
+
+/// What is known of a process without holding it.
+#[derive(Default)]
+pub(super) struct Fate {
+    /// It has ended, or is about to: nobody will hear of it any more.
+    is_over: AtomicBool,
+    /// And was asked to.
+    is_dismissed: AtomicBool,
+    /// How it ended, once it is reaped. Its number may be another process's from then on, so signals are sent under
+    /// this lock.
+    ending: Mutex<Option<String>>,
+    reaped: Condvar,
+}
+
+impl Fate {
+    /// It has ended, or is about to.
+    pub fn is_over(&self) -> bool {
+        self.is_over.load(Ordering::SeqCst)
+    }
+
+    /// It has ended though nobody asked it to.
+    pub fn has_died(&self) -> bool {
+        self.is_over() && !self.is_dismissed.load(Ordering::SeqCst)
+    }
+
+    /// Its end, from now on, is as it should be.
+    pub fn dismiss(&self) {
+        self.is_dismissed.store(true, Ordering::SeqCst);
+    }
+
+    fn kill(&self, pid: u32) {
+        let ending = self.ending.lock();
+        if ending.is_none() {
+            // SAFETY: takes numbers. The group is the worker's own, and is there as long as the worker is not reaped; a
+            // worker that is a script may have children.
+            unsafe { libc::kill(-(pid as libc::pid_t), libc::SIGKILL) };
+        }
+    }
 }
 
 impl Process {
-    /// Starts `program`, and returns this side's end of the socket pair whose other end is its standard input. The
-    /// calling thread must live as long as the process: the kernel ends it with the thread.
+    /// Starts `program`, and returns this side's end of the socket pair whose other end is its standard input.
     pub fn start(program: &Path) -> Result<(Self, UnixStream), LoadError> {
         let failed = |e: io::Error| {
             LoadError::Failed(format!(
@@ -55,63 +96,115 @@ impl Process {
         };
         // Both ends are closed at exec, so no other child of the application gets them.
         let (ours, theirs) = UnixStream::pair().map_err(failed)?;
-        let mut child = Command::new(program)
-            .arg(std::process::id().to_string())
-            .env_clear()
-            .envs(std::env::vars_os().filter(|(name, _)| is_kept(&name.to_string_lossy())))
-            .stdin(OwnedFd::from(theirs))
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            // Ctrl-C is the application's: with gst-launch -e the model is needed until the last word is out.
-            .process_group(0)
-            .spawn()
+        let fate = Arc::new(Fate::default());
+        let (started, waits) = mpsc::channel();
+        let (program, kept) = (program.to_owned(), fate.clone());
+        let keeper = std::thread::Builder::new()
+            .name("worker-keeper".into())
+            .spawn(move || match spawn(&program, theirs) {
+                Ok(child) => {
+                    let _ = started.send(Ok(child.id())); // it is waited for below
+                    keep(child, &kept);
+                }
+                Err(error) => drop(started.send(Err(error))),
+            })
             .map_err(failed)?;
-        let last_line = Arc::new(Mutex::new(String::new()));
-        let stderr = child.stderr.take();
-        let mut process = Process {
-            child,
-            log: None,
-            last_line,
-            reaped: false,
+        let gone = || Err(io::Error::other("the thread that starts it panicked"));
+        let pid = waits.recv().unwrap_or_else(|_| gone()).map_err(failed)?;
+        let process = Process {
+            pid,
+            fate,
+            keeper: Some(keeper),
         };
-        if let Some(stderr) = stderr {
-            let (pid, last) = (process.child.id(), process.last_line.clone());
-            let thread = std::thread::Builder::new()
-                .name("worker-log".into())
-                .spawn(move || pass_on(pid, stderr, &last));
-            process.log = Some(thread.map_err(failed)?);
-        }
         Ok((process, ours))
     }
 
     pub fn pid(&self) -> u32 {
-        self.child.id()
+        self.pid
     }
 
-    /// Kills it unless it has ended, reaps it, and says how it ended.
-    pub fn end(&mut self) -> String {
-        self.reaped = true;
-        let _ = self.child.kill(); // an error means that it has ended
-        // An application that waits for all children itself (or ignores SIGCHLD) may have been faster.
-        let status = self.child.wait().ok();
-        if let Some(log) = self.log.take() {
-            let _ = log.join(); // ends with the pipe
+    /// What outlives this handle.
+    pub fn fate(&self) -> &Arc<Fate> {
+        &self.fate
+    }
+
+    /// Waits at most `limit` for it to end by itself.
+    pub fn await_end(&self, limit: Duration) {
+        let mut ending = self.fate.ending.lock();
+        let until = Instant::now() + limit;
+        while ending.is_none() && !self.fate.reaped.wait_until(&mut ending, until).timed_out() {}
+    }
+
+    /// Kills it unless it has ended, waits until it is reaped, and says how it ended.
+    pub fn end(&self) -> String {
+        self.fate.kill(self.pid);
+        let mut ending = self.fate.ending.lock();
+        loop {
+            if let Some(ending) = &*ending {
+                return ending.clone();
+            }
+            self.fate.reaped.wait(&mut ending);
         }
-        let mut text = ending::describe(status);
-        let said = self.last_line.lock().clone();
-        if status.is_some_and(by_itself) && !said.is_empty() {
-            text.push_str(&format!("; its last words were {said:?}"));
-        }
-        text
     }
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
-        if !self.reaped {
-            self.end();
+        self.end();
+        if let Some(keeper) = self.keeper.take() {
+            let _ = keeper.join(); // it has reaped, and has nothing else to do
         }
     }
+}
+
+fn spawn(program: &PathBuf, stdin: UnixStream) -> io::Result<Child> {
+    Command::new(program)
+        .arg(std::process::id().to_string())
+        .env_clear()
+        .envs(std::env::vars_os().filter(|(name, _)| is_kept(&name.to_string_lossy())))
+        .stdin(OwnedFd::from(stdin))
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        // Ctrl-C is the application's: with gst-launch -e the model is needed until the last word is out.
+        .process_group(0)
+        .spawn()
+}
+
+/// Passes on what it writes, until it ends; then reaps it. One that closes its log is at its end, and gets no more time.
+fn keep(mut child: Child, fate: &Fate) {
+    let pid = child.id();
+    let last_line = child.stderr.take().map(|stderr| pass_on(pid, stderr));
+    fate.is_over.store(true, Ordering::SeqCst);
+    fate.kill(pid); // an end that has begun stays what it is
+    await_end(pid);
+    let mut ending = fate.ending.lock();
+    // Returns at once. An application that waits for all children itself (or ignores SIGCHLD) may have been faster.
+    let status = child.wait().ok();
+    *ending = Some(describe(status, &last_line.unwrap_or_default()));
+    fate.reaped.notify_all();
+}
+
+/// Waits for the end and leaves the zombie, so that its number stays its own.
+fn await_end(pid: u32) {
+    loop {
+        // SAFETY: all zeros is a valid siginfo_t.
+        let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
+        let options = libc::WEXITED | libc::WNOWAIT;
+        // SAFETY: fills the struct.
+        let result = unsafe { libc::waitid(libc::P_PID, pid, &mut info, options) };
+        let interrupted = || io::Error::last_os_error().kind() == io::ErrorKind::Interrupted;
+        if result == 0 || !interrupted() {
+            return;
+        }
+    }
+}
+
+fn describe(status: Option<ExitStatus>, last_line: &str) -> String {
+    let mut text = ending::describe(status);
+    if status.is_some_and(by_itself) && !last_line.is_empty() {
+        text.push_str(&format!("; its last words were {last_line:?}"));
+    }
+    text
 }
 
 /// It failed, and was not ended by somebody else.
@@ -126,18 +219,19 @@ fn is_kept(name: &str) -> bool {
     KEPT.contains(&name) || KEPT_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 
-fn pass_on(pid: u32, stderr: ChildStderr, last: &Mutex<String>) {
+/// Until it is closed; returns the last line.
+fn pass_on(pid: u32, stderr: ChildStderr) -> String {
     let mut input = BufReader::new(stderr);
     let mut line = Vec::new();
+    let mut last = String::new();
     loop {
         line.clear();
         match input.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line) {
-            Ok(0) | Err(_) => return,
+            Ok(0) | Err(_) => return last,
             Ok(_) => {}
         }
-        let text = String::from_utf8_lossy(&line).trim_end().to_owned();
-        note(false, &format!("scribe-worker {pid}: {text}"));
-        *last.lock() = text;
+        last = String::from_utf8_lossy(&line).trim_end().to_owned();
+        note(false, &format!("scribe-worker {pid}: {last}"));
     }
 }
 
@@ -177,10 +271,20 @@ mod tests {
         let program = folder.path().join("worker");
         std::os::unix::fs::symlink("/bin/cat", &program).unwrap();
         // cat gets a number as its file, which is not there.
-        let (mut process, mut socket) = Process::start(&program).unwrap();
+        let (process, mut socket) = Process::start(&program).unwrap();
         assert_eq!(socket.read(&mut [0]).unwrap(), 0, "it ends");
         let text = process.end();
         assert!(text.starts_with("it exited with status 1"), "{text}");
         assert!(text.contains("No such file"), "{text}");
+        assert!(process.fate().has_died());
+    }
+
+    #[test]
+    fn who_is_dismissed_does_not_die() {
+        let (process, _socket) = Process::start(Path::new("/bin/cat")).unwrap();
+        let fate = process.fate().clone();
+        fate.dismiss();
+        process.end();
+        assert!(!fate.has_died());
     }
 }

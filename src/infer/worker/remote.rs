@@ -1,171 +1,262 @@
-//! A recognizer whose model is in a worker process.
+//! A model that is in a worker process.
 
-use super::link::{Event, Link, Trouble};
-use super::process::Process;
-use super::{GRACE, HEARTBEAT, SILENT_BEATS, SILENT_START, program};
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use super::link::{Event, Line, Patience};
+use super::process::Fate;
+use super::shared::{self, Worker};
+use super::trouble::Trouble;
+use super::{SILENT_BEATS, SILENT_START, UNLOADING, deadline};
 use crate::infer::model::{Cancel, LoadError, RunError};
-use crate::infer::protocol::frame::encode;
-use crate::infer::protocol::{FromWorker, Load, ProtocolError, ToWorker, software, window_frame};
+use crate::infer::protocol::frame::{MOST_AUDIO, encode};
+use crate::infer::protocol::{
+    Facts, Load, News, Packed, ProtocolError, Reply, ToWorker, pack_voice, pack_window, pack_windows,
+};
 use crate::infer::recognizer::Recognizer;
+use crate::infer::speaker_models::{Decode, SpeakerFacts, SpeakerModels};
+use crate::speech::diarize::{self, Analysis, Embedding, Geometry};
 use crate::speech::transcribe::{Hypothesis, Window};
 
-/// Owns a worker. Lives on one thread, as every recognizer does: the worker ends when that thread does.
-pub struct RemoteRecognizer {
-    // Declared first, so dropped first: the process ends while its reader still listens.
-    process: Process,
-    link: Link,
-    /// The last request.
-    id: u64,
-    /// How the worker ended.
-    ended: Option<String>,
+/// Whether the process of a model has died, for those who do not own the model.
+#[derive(Clone, Default)]
+pub struct Health(Arc<Mutex<Option<Arc<Fate>>>>);
+
+impl Health {
+    /// The process of the model that was last loaded with this has ended, and not because the model was dropped.
+    pub fn has_died(&self) -> bool {
+        self.0.lock().as_ref().is_some_and(|fate| fate.has_died())
+    }
+
+    fn watch(&self, worker: &Worker) {
+        *self.0.lock() = Some(worker.fate().clone());
+    }
 }
 
-impl RemoteRecognizer {
-    /// Starts a worker and lets it load a model, reporting per cent.
+/// A [`Recognizer`], or [`SpeakerModels`], as it was loaded. What it says of itself as the other is an error.
+pub struct RemoteModel {
+    /// `None` only while it is dropped.
+    worker: Option<Arc<Worker>>,
+    line: Line,
+    model: u32,
+    facts: Facts,
+    /// The last request.
+    id: u64,
+    budget: fn(&Packed<'_>) -> Duration,
+}
+
+impl RemoteModel {
+    /// Lets the worker of the model's device load it, reporting per cent; starts that worker where there is none.
+    /// `health` knows of this model from now on.
     ///
     /// # Errors
     /// What the worker says, or that there is none, or how it ended.
-    pub fn load(load: Load, report: &mut dyn FnMut(i32)) -> Result<Self, LoadError> {
-        let (process, socket) = Process::start(&program::find()?)?;
-        let link = Link::new(socket).map_err(|e| {
-            LoadError::Failed(format!(
-                "cannot talk to the worker process {}: {e}",
-                process.pid()
-            ))
-        })?;
-        let mut remote = RemoteRecognizer {
-            process,
-            link,
-            id: 0,
-            ended: None,
+    pub fn load(load: Load, health: &Health, report: &mut dyn FnMut(i32)) -> Result<Self, LoadError> {
+        let worker = shared::join(load.device())?;
+        health.watch(&worker);
+        Self::load_in(worker, load, report)
+    }
+
+    fn load_in(worker: Arc<Worker>, load: Load, report: &mut dyn FnMut(i32)) -> Result<Self, LoadError> {
+        let (model, line) = worker.admit();
+        match begin(&worker, &line, model, load, report) {
+            Ok(Ok(facts)) => Ok(RemoteModel {
+                worker: Some(worker),
+                line,
+                model,
+                facts,
+                id: 0,
+                budget: deadline::budget,
+            }),
+            Ok(Err(error)) => {
+                let _ = shared::part(worker); // for others it goes on
+                Err(error)
+            }
+            Err(trouble) => Err(LoadError::Died(format!(
+                "while the model was loaded, {}. GST_DEBUG=scribe-whisper:5 shows what it wrote; with isolation=none the \
+                 model is loaded into this process",
+                worker.give_up(&trouble, None)
+            ))),
+        }
+    }
+
+    /// Returns as soon as `cancel` is set; the model stops by itself and takes the next request then.
+    fn ask(&mut self, packed: &Packed<'_>, cancel: &Cancel) -> Result<Reply, RunError> {
+        let Some(worker) = &self.worker else {
+            return Err(RunError::Cancelled);
         };
-        match remote.begin(load, report) {
-            Ok(result) => result.map(|()| remote),
-            Err(trouble) => {
-                let ending = remote.give_up(trouble);
-                Err(LoadError::Died(format!(
-                    "while the model was loaded, {ending}. GST_DEBUG=scribe-whisper:5 shows what it wrote; with \
-                     isolation=none the model is loaded into this process"
-                )))
-            }
+        if worker.is_over() {
+            return Err(RunError::DeadBefore(worker.give_up(&Trouble::Gone, None)));
         }
-    }
-
-    fn begin(&self, load: Load, report: &mut dyn FnMut(i32)) -> Result<Result<(), LoadError>, Trouble> {
-        let cancel = Cancel::default(); // nobody sets it: loading is waited for
-        let hello = ToWorker::Hello { software: software() };
-        for message in [hello, ToWorker::Load(load)] {
-            let frame = encode(&message, &[]).map_err(Trouble::Protocol)?;
-            self.link.send(&frame, &cancel)?;
-        }
-        let mut patience = SILENT_START;
-        loop {
-            match self.link.next(patience)? {
-                Event::Message(FromWorker::Hello { software: theirs }) if theirs == software() => {}
-                Event::Message(FromWorker::Hello { software: theirs }) => {
-                    return Ok(Err(LoadError::Failed(format!(
-                        "the worker is of {theirs}, this plugin of {}. Install both from the same release, or set \
-                         isolation=none",
-                        software()
-                    ))));
-                }
-                Event::Message(FromWorker::Progress(percent)) => report(percent),
-                Event::Message(FromWorker::Loaded) => return Ok(Ok(())),
-                Event::Message(FromWorker::LoadFailed(error)) => return Ok(Err(error)),
-                Event::Message(other) => return Err(unexpected(&other)),
-                Event::Cancelled => {}
-                Event::Closed(error) => return Err(closed(error)),
-            }
-            patience = SILENT_BEATS;
-        }
-    }
-
-    fn ask(&mut self, window: &Window, cancel: &Cancel) -> Result<Result<Hypothesis, RunError>, Trouble> {
         self.id += 1;
-        let frame = window_frame(self.id, window).map_err(Trouble::Protocol)?;
-        let _awake = cancel.on_set(self.link.wake());
-        if cancel.is_set() || !self.link.send(&frame, cancel)? {
-            return Ok(Err(RunError::Cancelled));
+        let run = ToWorker::Run {
+            model: self.model,
+            id: self.id,
+            question: packed.question.clone(),
+        };
+        let frame = encode(&run, &packed.audio)
+            .map_err(|e| RunError::Failed(format!("this cannot be sent to the model's process: {e}")))?;
+        let _awake = cancel.on_set(self.line.wake());
+        if cancel.is_set() {
+            return Err(RunError::Cancelled);
         }
+        worker.link().send(frame);
+        let budget = (self.budget)(packed);
+        let mut begun = false;
+        match self.wait(worker, budget, cancel, &mut begun) {
+            Ok(answer) => answer,
+            Err(trouble) => {
+                let how = worker.give_up(&trouble, Some(budget));
+                Err(if begun {
+                    RunError::Dead(how)
+                } else {
+                    RunError::DeadBefore(how)
+                })
+            }
+        }
+    }
+
+    /// The answer to the last request. `begun`: whether the worker has begun with it.
+    fn wait(
+        &self,
+        worker: &Worker,
+        budget: Duration,
+        cancel: &Cancel,
+        begun: &mut bool,
+    ) -> Result<Result<Reply, RunError>, Trouble> {
+        let mut patience = Patience {
+            silent: SILENT_BEATS,
+            all: Some(deadline::waits(budget)),
+        };
         loop {
             if cancel.is_set() {
-                let stop = encode(&ToWorker::Cancel { id: self.id }, &[]).map_err(Trouble::Protocol)?;
-                // Where it cannot be sent, the worker finishes for nobody.
-                self.link.send(&stop, cancel)?;
+                let (model, id) = (self.model, self.id);
+                let stop = ToWorker::Cancel { model, id };
+                worker.link().say(&stop).map_err(Trouble::Protocol)?;
                 return Ok(Err(RunError::Cancelled));
             }
-            match self.link.next(SILENT_BEATS)? {
-                Event::Message(FromWorker::Answer { id, hypothesis }) if id == self.id => {
-                    return Ok(Ok(hypothesis));
-                }
-                Event::Message(FromWorker::RunFailed { id, error }) if id == self.id => {
-                    return Ok(Err(error));
-                }
-                // To a request that was cancelled.
-                Event::Message(FromWorker::Answer { id, .. } | FromWorker::RunFailed { id, .. })
+            match self.line.next(&mut patience)? {
+                Event::News(News::Begun { id }) if id == self.id => *begun = true,
+                Event::News(News::Answer { id, reply }) if id == self.id => return Ok(Ok(reply)),
+                Event::News(News::RunFailed { id, error }) if id == self.id => return Ok(Err(error)),
+                // Of a request that was cancelled.
+                Event::News(News::Begun { id } | News::Answer { id, .. } | News::RunFailed { id, .. })
                     if id < self.id => {}
-                Event::Message(other) => return Err(unexpected(&other)),
+                Event::News(other) => return Err(unexpected(&other)),
                 Event::Cancelled => {} // of this request, then it is seen above, or left from one before
-                Event::Closed(error) => return Err(closed(error)),
+                Event::Closed(trouble) => return Err(trouble),
             }
         }
     }
+}
 
-    /// Ends the worker and says what was wrong with it.
-    fn give_up(&mut self, trouble: Trouble) -> String {
-        let name = format!("the worker process {}", self.process.pid());
-        let ending = self.process.end();
-        let text = match trouble {
-            Trouble::Gone => format!("{name} died: {ending}"),
-            Trouble::Silent => format!(
-                "{name} gave no sign of life for {} s and was ended",
-                SILENT_BEATS as u64 * HEARTBEAT.as_secs()
-            ),
-            Trouble::Protocol(error) => format!("{name} was ended, as {error}"),
-            Trouble::HalfSent => format!("{name} was ended, as a request was cancelled that it did not take"),
-        };
-        self.ended = Some(text.clone());
-        text
+/// Asks for the model and waits for it.
+fn begin(
+    worker: &Worker,
+    line: &Line,
+    model: u32,
+    load: Load,
+    report: &mut dyn FnMut(i32),
+) -> Result<Result<Facts, LoadError>, Trouble> {
+    let load = ToWorker::Load { model, load };
+    worker.link().say(&load).map_err(Trouble::Protocol)?;
+    // A large file on a slow disk takes as long as it takes.
+    let mut patience = Patience {
+        silent: SILENT_START,
+        all: None,
+    };
+    loop {
+        match line.next(&mut patience)? {
+            Event::News(News::Progress(percent)) => report(percent),
+            Event::News(News::Loaded(facts)) => return Ok(Ok(facts)),
+            Event::News(News::LoadFailed(error)) => return Ok(Err(error)),
+            Event::News(other) => return Err(unexpected(&other)),
+            Event::Cancelled => {}
+            Event::Closed(trouble) => return Err(trouble),
+        }
+        patience.silent = SILENT_BEATS;
     }
 }
 
-fn closed(error: Option<ProtocolError>) -> Trouble {
-    error.map_or(Trouble::Gone, Trouble::Protocol)
+fn unexpected(news: &News) -> Trouble {
+    Trouble::Protocol(ProtocolError::Malformed(format!("{news:?} was not expected")))
 }
 
-fn unexpected(message: &FromWorker) -> Trouble {
-    Trouble::Protocol(ProtocolError::Malformed(format!("{message:?} was not expected")))
+/// The request went to a model of the one kind, and the reply is of the other.
+fn wrong_kind(reply: &Reply) -> RunError {
+    RunError::Failed(format!(
+        "the model's process answered another question: {reply:?}"
+    ))
 }
 
-impl Recognizer for RemoteRecognizer {
-    /// Returns as soon as `cancel` is set; the worker stops by itself and takes the next request then.
+impl Recognizer for RemoteModel {
     fn recognize(&mut self, window: &Window, cancel: &Cancel) -> Result<Hypothesis, RunError> {
-        if let Some(how) = &self.ended {
-            return Err(RunError::Dead(how.clone()));
-        }
-        match self.ask(window, cancel) {
-            Ok(result) => result,
-            Err(Trouble::HalfSent) => {
-                self.give_up(Trouble::HalfSent);
-                Err(RunError::Cancelled)
-            }
-            Err(trouble) => Err(RunError::Dead(self.give_up(trouble))),
+        match self.ask(&pack_window(window), cancel)? {
+            Reply::Hypothesis(hypothesis) => Ok(hypothesis),
+            other => Err(wrong_kind(&other)),
         }
     }
 }
 
-impl Drop for RemoteRecognizer {
-    fn drop(&mut self) {
-        if self.ended.is_none() {
-            // Set, so that a worker that takes nothing is not waited for here, but below.
-            let cancel = Cancel::default();
-            cancel.set();
-            if let Ok(bye) = encode(&ToWorker::Bye, &[])
-                && self.link.send(&bye, &cancel).is_ok_and(|sent| sent)
-            {
-                self.link.await_end(GRACE);
+impl SpeakerModels for RemoteModel {
+    fn facts(&self) -> SpeakerFacts {
+        match self.facts {
+            Facts::Speakers(facts) => facts,
+            // Not loaded as speaker models; whatever is asked will fail.
+            Facts::Recognizer => SpeakerFacts {
+                geometry: Geometry::PYANNOTE_3,
+                online: Geometry::PYANNOTE_3,
+                dimension: 0,
+                threshold: None,
+            },
+        }
+    }
+
+    /// In one request, unless windows far longer than usual do not fit into one.
+    fn analyse(
+        &mut self,
+        windows: &[diarize::Window],
+        decode: Decode,
+        cancel: &Cancel,
+    ) -> Result<Vec<Analysis>, RunError> {
+        let longest = windows.iter().map(|w| size_of_val(w.samples.as_slice())).max();
+        let most = MOST_AUDIO / longest.unwrap_or(1).max(1);
+        let mut analyses = Vec::with_capacity(windows.len());
+        for part in windows.chunks(most.max(1)) {
+            match self.ask(&pack_windows(part, decode), cancel)? {
+                Reply::Analyses(some) => analyses.extend(some),
+                other => return Err(wrong_kind(&other)),
             }
         }
-        // Dropping the process kills what is left of it.
+        Ok(analyses)
+    }
+
+    fn embed(&mut self, samples: &[f32], cancel: &Cancel) -> Result<Option<Embedding>, RunError> {
+        match self.ask(&pack_voice(samples), cancel)? {
+            Reply::Voice(embedding) => Ok(embedding),
+            other => Err(wrong_kind(&other)),
+        }
+    }
+}
+
+impl Drop for RemoteModel {
+    /// The memory is back behind this.
+    fn drop(&mut self) {
+        let Some(worker) = self.worker.take().filter(|worker| !worker.is_over()) else {
+            return;
+        };
+        let Some(worker) = shared::part(worker) else {
+            return;
+        };
+        let model = self.model;
+        let unloaded = worker.link().say(&ToWorker::Unload { model }).is_ok()
+            && self
+                .line
+                .wait_for(UNLOADING, |event| matches!(event, Event::News(News::Unloaded)));
+        if !unloaded {
+            worker.give_up(&Trouble::Late, Some(UNLOADING));
+        }
     }
 }

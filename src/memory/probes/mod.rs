@@ -81,7 +81,7 @@ pub struct Holder {
 }
 
 /// The values of the `device` properties.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub enum Device {
     /// Where the models of this process go by themselves.
     #[default]

@@ -1,7 +1,9 @@
 //! What goes to the speaker models, and what comes back.
 
+use serde::{Deserialize, Serialize};
+
 /// The shape of a segmentation model: how it cuts a window into frames. In samples and counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Geometry {
     /// Samples of a window.
     pub window: usize,
@@ -36,7 +38,7 @@ pub struct Window {
 }
 
 /// How active each local speaker is in each frame of a window.
-#[derive(Clone, Debug, PartialEq, Default)]
+#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
 pub struct Scores {
     /// Local speakers: the row length of `values`.
     pub speakers: usize,
@@ -55,7 +57,7 @@ impl Scores {
 pub type Embedding = Vec<f32>;
 
 /// What the models make of one window.
-#[derive(Clone, Debug, PartialEq, Default)]
+#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
 pub struct Analysis {
     /// [`Window::start`].
     pub start: u64,
