@@ -39,6 +39,26 @@ pub fn is_there(index: u32) -> bool {
     panic::catch_unwind(|| result::init().is_ok() && result::device::get(index).is_ok()).unwrap_or(false)
 }
 
+/// Whether CUDA device `index` can be used, without taking memory on it.
+///
+/// # Errors
+/// A sentence that says what there is instead.
+pub fn check(index: u32) -> Result<(), String> {
+    if is_there(index) {
+        return Ok(());
+    }
+    Err(match is_there(0) {
+        true => format!(
+            "device=cuda:{index}: the CUDA driver knows no such device. nvidia-smi lists those that there are; or use \
+             device=cpu"
+        ),
+        false => format!(
+            "device=cuda:{index}: there is no CUDA driver here (libcuda.so.1), or it finds no device. nvidia-smi shows \
+             whether the driver works; or use device=cpu"
+        ),
+    })
+}
+
 /// Used memory of a whole device, less what was used when the probe was made.
 ///
 /// The driver tells it only to a thread with a context, and a context costs hundreds of megabytes.
@@ -148,6 +168,11 @@ mod tests {
         assert!(CudaProbe::new(999).is_none());
         assert!(CudaProbe::new(u32::MAX).is_none());
         assert!(!is_there(999) && !is_there(u32::MAX));
+        let text = check(999).unwrap_err();
+        assert!(
+            text.starts_with("device=cuda:999: ") && text.contains("device=cpu"),
+            "{text}"
+        );
     }
 
     #[test]

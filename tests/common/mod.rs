@@ -275,6 +275,7 @@ pub fn whisper_config(model: &str) -> WhisperConfig {
         max_context: 64,
         suppress_non_speech: true,
         threads: 1,
+        cuda_device: None,
     }
 }
 

@@ -66,7 +66,8 @@ impl ScribeBin {
         let Some(chain) = self.chain() else { return Ok(()) };
         let transcriber = chain.child(Child::Transcriber);
         let wanted = self.settings().whisper_model.filter(|name| !name.is_empty());
-        let (place, room) = room::on(Device::Auto);
+        let device = model_device(transcriber);
+        let (place, room) = room::on(device);
         let surroundings = Surroundings {
             folders: whisper_model::folders(|name| std::env::var_os(name)),
             language: transcriber.property("language-code"),
@@ -96,7 +97,8 @@ impl ScribeBin {
         };
         let settings = self.settings();
         let memory_log = settings.memory_log.as_ref().map(Into::into);
-        let checkpoints = Arc::new(Checkpoints::new(&*self.obj(), memory_log));
+        let device = model_device(chain.child(Child::Transcriber));
+        let checkpoints = Arc::new(Checkpoints::on_device(&*self.obj(), memory_log, device));
         checkpoints.begin_cycle();
         *self.run.lock() = Some(Run::new(checkpoints));
         self.stages.reset();
@@ -197,4 +199,10 @@ impl ScribeBin {
             self.parent_handle_message(message);
         }
     }
+}
+
+/// Where the transcriber's model goes.
+fn model_device(transcriber: &gst::Element) -> Device {
+    let transcriber = transcriber.downcast_ref::<Transcriber>();
+    transcriber.map_or(Device::Cpu, Transcriber::model_device)
 }

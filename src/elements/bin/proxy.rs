@@ -97,13 +97,14 @@ pub(super) struct Proxied {
     pub children: Vec<Child>,
 }
 
-/// All of them. `latency` is the transcriber's: the others' are reached through `GstChildProxy`.
+/// All of them. `latency` is the transcriber's, and `device` that of the models: the others' are reached through
+/// `GstChildProxy`.
 pub(super) fn all() -> &'static [Proxied] {
     static ALL: LazyLock<Vec<Proxied>> = LazyLock::new(|| {
         let mut all: Vec<Proxied> = Vec::new();
         for child in Child::ALL {
             for pspec in child.properties() {
-                if OWN.contains(&pspec.name()) {
+                if OWN.contains(&pspec.name()) || (child == Child::Resample && pspec.name() == "device") {
                     continue;
                 }
                 match all.iter_mut().find(|p| p.pspec.name() == pspec.name()) {

@@ -43,7 +43,7 @@ impl Diarizer {
         }
         let checked = match self.settings().isolation.is_process(config.models.device) {
             // The worker loads ONNX Runtime, and this process never does.
-            true => worker::find().and_then(|_| OnnxSpeakers::check_files(&config.models)),
+            true => worker::find_for(config.models.device).and_then(|_| OnnxSpeakers::check_files(&config.models)),
             false => OnnxSpeakers::check(&config.models),
         };
         checked.map_err(|e| load::refuse(&*self.obj(), &e))

@@ -8,7 +8,7 @@ use crate::elements::room;
 use crate::infer::model::{LoadError, ModelSource};
 use crate::infer::whisper::{self, WhisperConfig};
 use crate::memory::admission::{Room, Shortage};
-use crate::memory::estimate::{Estimate, Place};
+use crate::memory::estimate::Estimate;
 use crate::memory::models::{self, Speech};
 use crate::memory::probes::{Device, Probe};
 use crate::memory::reservations::{Desk, Reservation};
@@ -27,7 +27,8 @@ impl Admission {
 }
 
 /// Asks for the memory of the model in `config`, so that no more than `percent` of the device are in use with it. Where
-/// there is no room and `on_oom` allows it, changes the model to a smaller one, and gives the text of a WARNING.
+/// there is no room and `on_oom` allows it, changes the model to a smaller one, or the device to the CPU, and gives the
+/// text of a WARNING.
 ///
 /// # Errors
 /// The file is no model, or there is no room: the text says what is needed, what is there and what to do.
@@ -36,32 +37,72 @@ pub(super) fn ask(
     percent: u32,
     on_oom: OnOom,
 ) -> Result<(Admission, Option<String>), LoadError> {
-    let mut warning = None;
+    ask_of(config, percent, on_oom, |config| ask_once(config, percent))
+}
+
+/// [`ask`] of `once`, which is let in, refused, or finds no model.
+fn ask_of<T>(
+    config: &mut WhisperConfig,
+    percent: u32,
+    on_oom: OnOom,
+    once: impl Fn(&WhisperConfig) -> Result<Result<T, Refused>, LoadError>,
+) -> Result<(T, Option<String>), LoadError> {
+    let mut warning: Option<String> = None;
     // Somebody else may take the room of the smaller one meanwhile, but not more often than there are models.
     for _ in models::names() {
-        let refused = match ask_once(config, percent)? {
+        let refused = match once(config)? {
             Ok(admission) => return Ok((admission, warning)),
             Err(refused) => refused,
         };
-        let beside = beside(config, refused.usable).filter(|_| on_oom == OnOom::SmallerModel);
-        let Some(file) = beside else {
-            return Err(LoadError::NoMemory(refused.error(config, percent)));
+        let Some(instead) = instead(config, on_oom, refused.usable) else {
+            let text = refused.error(config, percent, on_oom);
+            return Err(LoadError::NoMemory(
+                match warning.filter(|_| on_oom == OnOom::Cpu) {
+                    Some(before) => format!("{before}, but there: {text}"),
+                    None => text,
+                },
+            ));
         };
-        let text = format!(
-            "{}. The model {} is used in its place, as on-oom=smaller-model asks",
-            refused.text,
-            file.display()
-        );
+        let text = format!("{}. {}", refused.text, instead.announcement(&config.model));
         warning.get_or_insert(text);
-        config.model = ModelSource::File(file);
+        match instead {
+            Instead::Model(file) => config.model = ModelSource::File(file),
+            Instead::Cpu => config.cuda_device = None,
+        }
     }
     let text = "out of memory: others take it as fast as it is asked for. Try again when they are done";
     Err(LoadError::NoMemory(text.to_owned()))
 }
 
-/// Whisper runs in ordinary memory: its context is made so.
-pub(super) const DEVICE: Device = Device::Cpu;
-const PLACE: Place = Place::Host;
+/// What to try where there is no room.
+#[derive(Debug, PartialEq, Eq)]
+enum Instead {
+    /// This file, on the same device.
+    Model(PathBuf),
+    /// The same model in ordinary memory.
+    Cpu,
+}
+
+/// What `on_oom` allows for `config`, whose device has `usable` bytes to give.
+fn instead(config: &WhisperConfig, on_oom: OnOom, usable: u64) -> Option<Instead> {
+    match on_oom {
+        OnOom::Fail => None,
+        OnOom::SmallerModel => beside(config, usable).map(Instead::Model),
+        OnOom::Cpu => config.cuda_device.map(|_| Instead::Cpu),
+    }
+}
+
+impl Instead {
+    fn announcement(&self, model: &ModelSource) -> String {
+        match self {
+            Instead::Model(file) => format!(
+                "The model {} is used in its place, as on-oom=smaller-model asks",
+                file.display()
+            ),
+            Instead::Cpu => format!("The model {model} runs on the CPU, as on-oom=cpu asks"),
+        }
+    }
+}
 
 /// Why there is no room, and how much there is.
 struct Refused {
@@ -70,11 +111,17 @@ struct Refused {
 }
 
 fn ask_once(config: &WhisperConfig, percent: u32) -> Result<Result<Admission, Refused>, LoadError> {
-    let need = whisper::need(config, PLACE)?;
-    let probe = best_probe(DEVICE);
+    let need = whisper::need(config, config.place())?;
+    let device = config.device();
+    let probe = best_probe(device);
     let name = probe.as_ref().map_or("host", |probe| probe.device());
+    // Two devices of one kind have one name.
+    let name = match device {
+        Device::Cuda(_) => format!("{device} {name}"),
+        Device::Auto | Device::Cpu => name.to_owned(),
+    };
     let room = || probe.as_deref().and_then(room::of);
-    let reserved = Desk::of_process().reserve(name, need.total(), percent, room);
+    let reserved = Desk::of_process().reserve(&name, need.total(), percent, room);
     Ok(match reserved {
         Ok(reservation) => Ok(Admission {
             reservation,
@@ -130,11 +177,13 @@ fn explain(
 
 impl Refused {
     /// With what would do.
-    fn error(&self, config: &WhisperConfig, percent: u32) -> String {
+    fn error(&self, config: &WhisperConfig, percent: u32, on_oom: OnOom) -> String {
         let beside = beside(config, self.usable).map(|file| file.display().to_string());
         let known = || {
             let names: Vec<&str> = models::names().collect();
-            let known = best(&names, config, self.usable, |name| models::need(name, PLACE))?;
+            let known = best(&names, config, self.usable, |name| {
+                models::need(name, config.place())
+            })?;
             Some(format!("{known} (scripts/get-model {known})"))
         };
         let advice = beside.or_else(known).map_or_else(
@@ -146,7 +195,11 @@ impl Refused {
         } else {
             ""
         };
-        format!("{}. {advice}{raise}", self.text)
+        let cpu = match config.cuda_device.filter(|_| on_oom == OnOom::Fail) {
+            Some(_) => ", or let it run on the CPU then (on-oom=cpu)",
+            None => "",
+        };
+        format!("{}. {advice}{raise}{cpu}", self.text)
     }
 }
 
@@ -159,7 +212,7 @@ fn beside(config: &WhisperConfig, usable: u64) -> Option<PathBuf> {
     let file = |name: &str| folder.join(format!("ggml-{name}.bin"));
     let names: Vec<&str> = models::names().filter(|name| file(name).is_file()).collect();
     let decoders = whisper::decoders(config);
-    let need = |name: &str| whisper::need_of(&ModelSource::File(file(name)), decoders, PLACE).ok();
+    let need = |name: &str| whisper::need_of(&ModelSource::File(file(name)), decoders, config.place()).ok();
     best(&names, config, usable, |name| Some(need(name)?.total())).map(file)
 }
 
@@ -179,4 +232,86 @@ fn best(
         free: usable,
     };
     models::largest_fitting(names, speech, room, 100, need)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use super::*;
+    use crate::elements::transcriber::settings::Settings;
+
+    fn config(cuda_device: Option<u32>) -> WhisperConfig {
+        let settings = Settings {
+            model_path: Some("/nowhere/ggml-large-v3.bin".into()),
+            ..Settings::default()
+        };
+        WhisperConfig {
+            cuda_device,
+            ..settings.config().unwrap().whisper
+        }
+    }
+
+    /// Asks where the devices of `full` have no room. What was asked for in turn, and the outcome.
+    fn ask_where(
+        full: &[Device],
+        start: Option<u32>,
+        on_oom: OnOom,
+    ) -> (Vec<Device>, Result<String, String>) {
+        let asked = RefCell::default();
+        let once = |config: &WhisperConfig| {
+            RefCell::<Vec<Device>>::borrow_mut(&asked).push(config.device());
+            Ok(match full.contains(&config.device()) {
+                true => Err(Refused {
+                    text: format!("out of memory: no room on {}", config.device()),
+                    usable: 0,
+                }),
+                false => Ok(()),
+            })
+        };
+        let outcome = ask_of(&mut config(start), 85, on_oom, once);
+        let outcome = outcome.map(|((), warning)| warning.unwrap_or_default());
+        (asked.into_inner(), outcome.map_err(|error| error.to_string()))
+    }
+
+    #[test]
+    fn on_oom_cpu_moves_the_model_and_says_so() {
+        let gpu = Device::Cuda(1);
+        let (asked, outcome) = ask_where(&[gpu], Some(1), OnOom::Cpu);
+        assert_eq!(asked, [gpu, Device::Cpu]);
+        let warning = outcome.unwrap();
+        for part in ["no room on cuda:1", "runs on the CPU", "on-oom=cpu"] {
+            assert!(warning.contains(part), "{warning}");
+        }
+        // Where there is room, nobody is told of anything.
+        assert_eq!(
+            ask_where(&[], Some(1), OnOom::Cpu),
+            (vec![gpu], Ok(String::new()))
+        );
+    }
+
+    #[test]
+    fn without_room_anywhere_it_is_an_error_that_tells_of_both() {
+        let gpu = Device::Cuda(0);
+        let (asked, outcome) = ask_where(&[gpu, Device::Cpu], Some(0), OnOom::Cpu);
+        assert_eq!(asked, [gpu, Device::Cpu], "once each");
+        let error = outcome.unwrap_err();
+        for part in ["no room on cuda:0", "but there: ", "no room on cpu"] {
+            assert!(error.contains(part), "{error}");
+        }
+        // On a CPU there is nowhere to go.
+        let (asked, outcome) = ask_where(&[Device::Cpu], None, OnOom::Cpu);
+        assert_eq!((asked.len(), outcome.is_err()), (1, true));
+    }
+
+    #[test]
+    fn the_cpu_is_taken_where_it_was_asked_for_only() {
+        let gpu = Device::Cuda(0);
+        for on_oom in [OnOom::Fail, OnOom::SmallerModel] {
+            let (asked, outcome) = ask_where(&[gpu], Some(0), on_oom);
+            let error = outcome.unwrap_err();
+            assert_eq!(asked, [gpu], "{error}");
+            assert_eq!(error.contains("(on-oom=cpu)"), on_oom == OnOom::Fail, "{error}");
+        }
+    }
 }

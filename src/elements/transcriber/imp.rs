@@ -74,6 +74,9 @@ pub struct Transcriber {
         nick = "Latency", blurb = "Allowance for inference on a live source, in ms", mutable_ready)]
     #[property(name = "lateness", get, set = Self::set_lateness, type = u32, member = lateness, maximum = 600_000,
         nick = "Lateness", blurb = "By how much words come later than they are said, in ms", mutable_ready)]
+    #[property(name = "device", get, set, type = Option<String>, member = device, nick = "Device",
+        blurb = "Where the model works: cpu, cuda:N, or auto for a GPU where there is one and scribe-worker-cuda, too",
+        mutable_ready)]
     #[property(name = "memory-fraction", get, set, type = u32, member = memory_fraction, minimum = 10, maximum = 100,
         default = 85, nick = "Memory fraction",
         blurb = "Per cent of the memory that may be in use with the model; one that needs more is refused", mutable_ready)]

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use gst::subclass::prelude::*;
 use parking_lot::Mutex;
 
-use super::admission::{self, Admission, DEVICE};
+use super::admission::{self, Admission};
 use super::imp::Transcriber;
+use super::placement::{Placement, PlacementError};
 use super::settings::Settings;
 use super::work::Transcription;
 use crate::elements::checkpoints::Checkpoints;
@@ -21,8 +22,9 @@ use crate::infer::{
     heap,
     protocol::Load,
     whisper::{self, Whisper},
-    worker::{self, Health, RemoteModel},
+    worker::{Health, RemoteModel},
 };
+use crate::memory::probes::Device;
 use crate::memory::{Label, Stage, models};
 
 /// The engine's thread.
@@ -43,12 +45,9 @@ impl Transcriber {
         let config = settings
             .config()
             .map_err(|text| load::refuse_settings(&*self.obj(), &text))?;
-        let worker = match settings.isolation.is_process(DEVICE) {
-            true => worker::find().map(drop),
-            false => Ok(()),
-        };
-        worker
-            .and_then(|()| whisper::check(&config.whisper.model).map(drop))
+        self.placement(&settings)?;
+        whisper::check(&config.whisper.model)
+            .map(drop)
             .map_err(|e| load::refuse(&*self.obj(), &e))
     }
 
@@ -56,13 +55,14 @@ impl Transcriber {
     pub(super) fn take(&self) -> Result<(), gst::StateChangeError> {
         let settings = self.settings();
         let model = settings.model_path.clone().unwrap_or_default();
-        let checkpoints = Checkpoints::new(&*self.obj(), settings.memory_log.as_ref().map(Into::into))
-            .hint(move || smaller(&model));
+        let placement = self.placement(&settings)?;
+        let log = settings.memory_log.as_ref().map(Into::into);
+        let checkpoints = Checkpoints::on_device(&*self.obj(), log, placement.device());
+        let checkpoints = checkpoints.hint(move || smaller(&model));
         checkpoints.begin_cycle();
         *self.checkpoints.lock() = Some(Arc::new(checkpoints));
-        *self.outside.lock() = settings
-            .isolation
-            .is_process(DEVICE)
+        *self.outside.lock() = placement
+            .is_process
             .then(|| Outside::new(settings.restart_limit));
         let engine = self.take_model(&settings)?;
         *self.language.lock() = None;
@@ -92,6 +92,20 @@ impl Transcriber {
         Ok(engine)
     }
 
+    /// Where the model goes. With a recognizer of the application's own, that is its business.
+    fn placement(&self, settings: &Settings) -> Result<Placement, gst::StateChangeError> {
+        if self.factory.lock().is_some() {
+            return Ok(Placement {
+                cuda_device: None,
+                is_process: settings.isolation.is_process(Device::Cpu),
+            });
+        }
+        Placement::of(settings).map_err(|error| match error {
+            PlacementError::Settings(text) => load::refuse_settings(&*self.obj(), &text),
+            PlacementError::Load(error) => load::refuse(&*self.obj(), &error),
+        })
+    }
+
     fn start(&self, settings: &Settings) -> Result<Engine<dyn Recognizer>, gst::StateChangeError> {
         let (loader, admission) = self.loader(settings)?;
         let (engine, ()) = load::start(&*self.obj(), THREAD, MODEL, loader)?;
@@ -108,7 +122,9 @@ impl Transcriber {
         let config = settings
             .config()
             .map_err(|text| load::refuse_settings(&*self.obj(), &text))?;
+        let placement = self.placement(settings)?;
         let mut whisper = config.whisper;
+        whisper.cuda_device = placement.cuda_device;
         let asked = admission::ask(&mut whisper, settings.memory_fraction, settings.on_oom);
         let (admission, warning) = asked.map_err(|error| load::refuse(&*self.obj(), &error))?;
         if let Some(warning) = warning {

@@ -37,6 +37,11 @@
 //! lies beside it and fits is taken in its place, with a WARNING. Two elements, or two processes of a user,
 //! that ask for the last memory at once are not both let in.
 //!
+//! With `device=cuda:N` the model is on a GPU, in a `scribe-worker-cuda`, which is built on its own (`docs/gpu.md`): the
+//! plugin is linked to no CUDA and loads everywhere. A device that is not there is an ERROR. With `device=auto` it is the first GPU
+//! where there is one and that program is installed, else the CPU. With `on-oom=cpu` a model for which a GPU has no room
+//! runs on the CPU, with a WARNING; its checkpoints go on telling of the GPU.
+//!
 //! The checkpoints Before and After
 //! Transcription and Before and After Whisper Cleanup are logged (`GST_DEBUG=scribe-memory:4`), posted as
 //! element messages `gpu-memory` and appended to `memory-log`.
@@ -47,13 +52,14 @@
 //! process where memory runs out), hangs or is killed, the element posts a WARNING, starts another one and asks it for
 //! the window again; a window that ends two workers becomes a GAP. After `restart-limit` deaths between READY and READY it
 //! is an ERROR. Words that were pushed stay. With `isolation=none`, what `auto` means on a CPU, the model is in this
-//! process.
+//! process; on a GPU `auto` means `process`.
 //!
 //! Since: 0.1
 
 mod admission;
 mod imp;
 mod lifecycle;
+mod placement;
 mod settings;
 mod work;
 
@@ -65,6 +71,9 @@ pub use super::isolation::Isolation;
 use crate::infer::recognizer::Loader;
 use crate::infer::whisper;
 use crate::memory::models;
+use crate::memory::probes::Device;
+
+use self::placement::Placement;
 
 glib::wrapper! {
     /// See the element's documentation.
@@ -81,6 +90,12 @@ impl Transcriber {
     /// Takes effect at the next READY→PAUSED.
     pub fn set_recognizer(&self, factory: LoaderFactory) {
         self.imp().set_recognizer(factory);
+    }
+
+    /// Where the model goes with the properties as they are. What is wrong with them is said by READY→PAUSED.
+    pub(crate) fn model_device(&self) -> Device {
+        let placement = Placement::of(&self.imp().settings());
+        placement.map_or(Device::Cpu, Placement::device)
     }
 
     /// Decoders that may work at once with the properties as they are.

@@ -5,6 +5,7 @@ use gst::glib;
 use crate::elements::isolation::{Isolation, RESTART_LIMIT};
 use crate::infer::model::ModelSource;
 use crate::infer::whisper::WhisperConfig;
+use crate::memory::probes::Device;
 use crate::speech::transcribe::SessionConfig;
 
 /// What to do when there is no room for the model.
@@ -21,6 +22,9 @@ pub enum OnOom {
         nick = "smaller-model"
     )]
     SmallerModel,
+    /// The same model in ordinary memory where a GPU has no room, with a WARNING; an ERROR where there is none either.
+    #[enum_value(name = "Run the model on the CPU where the GPU has no room", nick = "cpu")]
+    Cpu,
 }
 
 /// The property values as they were set.
@@ -43,6 +47,7 @@ pub(super) struct Settings {
     pub threads: u32,
     pub latency: u32,
     pub lateness: u32,
+    pub device: Option<String>,
     pub memory_fraction: u32,
     pub on_oom: OnOom,
     pub isolation: Isolation,
@@ -73,6 +78,7 @@ impl Default for Settings {
             threads: 0,
             latency: 4_000,
             lateness: 0,
+            device: Some("cpu".into()),
             // Where the reference card's critical level begins.
             memory_fraction: 85,
             on_oom: OnOom::Fail,
@@ -86,6 +92,7 @@ impl Default for Settings {
 /// What READY→PAUSED works with.
 #[derive(Clone, Debug)]
 pub(super) struct Config {
+    /// On the CPU, until it is known where there is room.
     pub whisper: WhisperConfig,
 }
 
@@ -122,7 +129,17 @@ impl Settings {
                 max_context: self.max_context as i32,
                 suppress_non_speech: self.suppress_non_speech,
                 threads,
+                cuda_device: None,
             },
+        })
+    }
+
+    /// # Errors
+    /// A sentence for the user.
+    pub fn device(&self) -> Result<Device, String> {
+        let device = self.device.as_deref().unwrap_or("cpu");
+        device.parse().map_err(|_| {
+            format!("device={device:?} is no device. Set it to \"cpu\", to \"cuda:0\" or another number, or to \"auto\"")
         })
     }
 

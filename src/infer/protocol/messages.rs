@@ -68,8 +68,7 @@ impl Load {
     /// Where it goes: the models of a device share a worker.
     pub fn device(&self) -> Device {
         match self {
-            // Whisper's context is made so.
-            Load::Whisper(_) => Device::Cpu,
+            Load::Whisper(config) => config.device(),
             Load::Speakers(config) => config.device,
         }
     }
@@ -223,6 +222,7 @@ mod tests {
             max_context: 64,
             suppress_non_speech: true,
             threads: 3,
+            cuda_device: Some(1),
         };
         let speakers = SpeakersConfig {
             device: Device::Cuda(1),

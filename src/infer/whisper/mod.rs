@@ -1,7 +1,8 @@
-//! Whisper by whisper.cpp, on the CPU of this process.
+//! Whisper by whisper.cpp, in this process.
 
 #![allow(unsafe_code)] // whisper.cpp's callbacks are C functions
 
+mod device;
 mod history;
 mod hooks;
 mod need;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 
 use whisper_rs::{FullParams, WhisperContext, WhisperError, WhisperSegment, WhisperState, WhisperToken};
 
+pub use self::device::cuda_devices;
 use self::history::{Marks, Rule};
 use self::hooks::Hooks;
 pub use self::need::{decoders, need, need_of};
@@ -57,6 +59,7 @@ impl Whisper {
         report(0);
         let shape = check(&config.model)?;
         parameters::check_language(config, &shape)?;
+        device::check(config.cuda_device)?;
         report(10);
         let alignment = alignment::of(&shape);
         let context = open(config, &shape)?;
@@ -232,7 +235,7 @@ fn samples(centiseconds: i64) -> u64 {
 }
 
 fn open(config: &WhisperConfig, shape: &ModelShape) -> Result<WhisperContext, LoadError> {
-    let parameters = context_parameters(shape);
+    let parameters = parameters::context_parameters_of(config, shape);
     source::open(&config.model, parameters).map_err(|_| {
         heap::give_back();
         LoadError::WrongFile(format!(

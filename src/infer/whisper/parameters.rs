@@ -9,6 +9,8 @@ use super::hooks::Hooks;
 use crate::infer::alignment;
 use crate::infer::model::{LoadError, ModelSource};
 use crate::infer::model_file::ModelShape;
+use crate::memory::estimate::Place;
+use crate::memory::probes::Device;
 
 /// How to transcribe. The names and defaults of whisper.cpp's `whisper_full_params`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -41,6 +43,23 @@ pub struct WhisperConfig {
     pub suppress_non_speech: bool,
     /// CPU threads.
     pub threads: i32,
+    /// The CUDA device that holds the model and works; `None` is the CPU.
+    pub cuda_device: Option<u32>,
+}
+
+impl WhisperConfig {
+    /// Where the model is to be.
+    pub fn device(&self) -> Device {
+        self.cuda_device.map_or(Device::Cpu, Device::Cuda)
+    }
+
+    /// Whose memory it takes.
+    pub fn place(&self) -> Place {
+        match self.cuda_device {
+            Some(_) => Place::Gpu,
+            None => Place::Host,
+        }
+    }
 }
 
 /// Whether a model of this shape can do what is asked for.
@@ -67,7 +86,7 @@ pub(super) fn check_language(config: &WhisperConfig, shape: &ModelShape) -> Resu
     Ok(())
 }
 
-/// How a model of this shape is opened: a direct call with these does the same work.
+/// How a model of this shape is opened on the CPU: a direct call with these does the same work.
 pub fn context_parameters(shape: &ModelShape) -> WhisperContextParameters<'static> {
     let mut parameters = WhisperContextParameters::new();
     // On a CPU flash attention costs time in this version, and alignment cannot work with it.
@@ -75,6 +94,21 @@ pub fn context_parameters(shape: &ModelShape) -> WhisperContextParameters<'stati
         .use_gpu(false)
         .flash_attn(false)
         .dtw_parameters(alignment::of(shape).parameters());
+    parameters
+}
+
+/// How it is opened where `config` says.
+pub(super) fn context_parameters_of(
+    config: &WhisperConfig,
+    shape: &ModelShape,
+) -> WhisperContextParameters<'static> {
+    let mut parameters = context_parameters(shape);
+    if let Some(index) = config.cuda_device {
+        // Without flash attention here, too: the alignment of words needs the attention's matrix.
+        parameters
+            .use_gpu(true)
+            .gpu_device(i32::try_from(index).unwrap_or(i32::MAX));
+    }
     parameters
 }
 

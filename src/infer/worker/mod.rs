@@ -32,7 +32,7 @@ mod trouble;
 use std::time::Duration;
 
 pub use child::serve;
-pub use program::find;
+pub use program::{find, find_for};
 pub use remote::{Health, RemoteModel};
 
 /// How often a worker says that it works.

@@ -113,7 +113,7 @@ pub(super) fn join(device: Device) -> Result<Arc<Worker>, LoadError> {
         return Ok(worker);
     }
     workers.retain(|(place, worker)| *place != device && worker.strong_count() > 0);
-    let worker = Worker::start(&program::find()?)?;
+    let worker = Worker::start(&program::find_for(device)?)?;
     workers.push((device, Arc::downgrade(&worker)));
     Ok(worker)
 }

@@ -1,9 +1,10 @@
-//! Which processes hold memory for this one: itself and the `scribe-worker`s that it started.
+//! Which processes hold memory for this one: itself and the workers that it started.
 
 use std::{fs, path::Path};
 
-/// The name that a worker process goes by in `/proc/PID/comm`.
-const WORKER: &str = "scribe-worker";
+/// The names that a worker process goes by in `/proc/PID/comm`, which has 15 letters of each: `scribe-worker` and
+/// `scribe-worker-cuda`.
+const WORKERS: [&str; 2] = ["scribe-worker", "scribe-worker-c"];
 
 /// This process's workers. Found by looking, so a worker that died or was started by another
 /// element needs no book-keeping. Empty where there is no `/proc`.
@@ -25,7 +26,8 @@ fn workers_below(proc: &Path, parent: u32) -> Vec<u32> {
                 .collect::<Vec<u32>>()
         })
         .filter(|pid| {
-            fs::read_to_string(proc.join(format!("{pid}/comm"))).is_ok_and(|name| name.trim_end() == WORKER)
+            fs::read_to_string(proc.join(format!("{pid}/comm")))
+                .is_ok_and(|name| WORKERS.contains(&name.trim_end()))
         })
         .collect()
 }
@@ -46,7 +48,7 @@ mod tests {
         write("10/task/15/children", "13 ");
         write("11/comm", "sh\n");
         write("12/comm", "scribe-worker\n");
-        write("13/comm", "scribe-worker\n");
+        write("13/comm", "scribe-worker-c\n");
         let mut found = workers_below(proc.path(), 10);
         found.sort_unstable();
         assert_eq!(found, [12, 13]);
