@@ -11,7 +11,6 @@ use super::load;
 use crate::infer::cuda;
 use crate::infer::engine::Engine;
 use crate::infer::model::{LoadError, Model, RunError};
-use crate::infer::worker::Health;
 use crate::memory::Stage;
 use crate::memory::probes::Device;
 
@@ -49,9 +48,8 @@ impl Isolation {
 /// times in one run is not.
 pub(super) const RESTART_LIMIT: u32 = 3;
 
-/// What is known of a model outside of this process.
+/// How often the worker of a model outside of this process was replaced.
 pub(super) struct Outside {
-    pub health: Health,
     limit: u32,
     /// How often its worker was replaced.
     done: u32,
@@ -59,11 +57,7 @@ pub(super) struct Outside {
 
 impl Outside {
     pub fn new(limit: u32) -> Self {
-        Outside {
-            health: Health::default(),
-            limit,
-            done: 0,
-        }
+        Outside { limit, done: 0 }
     }
 
     /// Takes one replacement: its number and how many there are. `Err` with the limit where none is left.
@@ -163,18 +157,6 @@ pub(super) trait Isolated: FlowElement<Model: Model<Request: Clone>> {
                 Err(LoadError::Died(again)) => how = again,
                 Err(error) => return Err(load::refuse(&*self.obj(), &error).into()),
             }
-        }
-    }
-
-    /// Before the model is freed: where it is gone already, the ledger is told, as nobody can give that back.
-    fn mourn(&self) {
-        let died = self
-            .outside()
-            .lock()
-            .as_ref()
-            .is_some_and(|o| o.health.has_died());
-        if died && let Some(checkpoints) = self.checkpoints() {
-            checkpoints.lost(Self::STAGE);
         }
     }
 }

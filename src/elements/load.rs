@@ -1,49 +1,67 @@
 //! Loading a model within READY→PAUSED, and saying how far it is and what went wrong.
 
+use std::cell::Cell;
+
 use gst::prelude::*;
 
 use crate::infer::engine::Engine;
 use crate::infer::model::{LoadError, Loader, Model};
 
-/// Loads on a thread of this name, with Progress messages of `element` about `what` ("the model").
-///
-/// # Errors
-/// The ERROR message is posted.
+/// Loads on a thread of this name, with Progress messages of `element` about `what` ("the model"). The ERROR message is the
+/// caller's, who may be able to do something about it.
 pub(super) fn start<M: Model + ?Sized + 'static>(
     element: &impl IsA<gst::Element>,
     thread: &str,
     what: &str,
     loader: Loader<M>,
-) -> Result<(Engine<M>, M::Facts), gst::StateChangeError> {
-    try_start(element, thread, what, loader).map_err(|error| refuse(element, &error))
+) -> Result<(Engine<M>, M::Facts), LoadError> {
+    let loading = Loading::begin(element, what);
+    loading.end(Engine::start(thread, loader, |percent| loading.report(percent)))
 }
 
-/// [`start`] without the ERROR message, for those who can do something about it.
-pub(super) fn try_start<M: Model + ?Sized + 'static>(
-    element: &impl IsA<gst::Element>,
-    thread: &str,
-    what: &str,
-    loader: Loader<M>,
-) -> Result<(Engine<M>, M::Facts), LoadError> {
-    progress(
-        element,
-        gst::ProgressType::Start,
-        "load",
-        &format!("Loading {what}"),
-    );
-    let started = Engine::start(thread, loader, |percent| {
-        let text = format!("Loading {what}: {percent} %");
-        progress(element, gst::ProgressType::Continue, "load", &text);
-    });
-    match started {
-        Ok(started) => {
-            let text = format!("Loaded {what}");
-            progress(element, gst::ProgressType::Complete, "load", &text);
-            Ok(started)
+/// The Progress messages of a load: there is one at its end in any case, as `gst-launch-1.0` waits for that.
+pub(super) struct Loading<'a> {
+    element: &'a gst::Element,
+    what: &'a str,
+    has_ended: Cell<bool>,
+}
+
+impl<'a> Loading<'a> {
+    /// Of `what` ("the model").
+    pub fn begin(element: &'a impl IsA<gst::Element>, what: &'a str) -> Self {
+        let element = element.upcast_ref();
+        let text = format!("Loading {what}");
+        progress(element, gst::ProgressType::Start, "load", &text);
+        Loading {
+            element,
+            what,
+            has_ended: Cell::new(false),
         }
-        Err(error) => {
-            progress(element, gst::ProgressType::Error, "load", &error.to_string());
-            Err(error)
+    }
+
+    pub fn report(&self, percent: i32) {
+        let text = format!("Loading {}: {percent} %", self.what);
+        progress(self.element, gst::ProgressType::Continue, "load", &text);
+    }
+
+    pub fn end<T>(&self, result: Result<T, LoadError>) -> Result<T, LoadError> {
+        match &result {
+            Ok(_) => self.close(gst::ProgressType::Complete, &format!("Loaded {}", self.what)),
+            Err(error) => self.close(gst::ProgressType::Error, &error.to_string()),
+        }
+        result
+    }
+
+    fn close(&self, kind: gst::ProgressType, text: &str) {
+        self.has_ended.set(true);
+        progress(self.element, kind, "load", text);
+    }
+}
+
+impl Drop for Loading<'_> {
+    fn drop(&mut self) {
+        if !self.has_ended.get() {
+            self.close(gst::ProgressType::Error, &format!("{} is not loaded", self.what));
         }
     }
 }

@@ -14,6 +14,7 @@ pub mod no_audio;
 mod pads;
 pub mod resample;
 mod room;
+mod sharing;
 pub mod transcriber;
 pub mod word;
 

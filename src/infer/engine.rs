@@ -12,6 +12,7 @@ use parking_lot::{Condvar, Mutex};
 
 use super::model::{Cancel, LoadError, Loader, Model, RunError};
 use super::queue::Queue;
+use super::worker::Health;
 
 type Answer<M> = Result<<M as Model>::Answer, RunError>;
 
@@ -31,6 +32,7 @@ pub struct Engine<M: Model + ?Sized> {
 /// The thread with its model.
 pub(super) struct Host<M: Model + ?Sized> {
     desk: Arc<Desk<M>>,
+    health: Health,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -58,6 +60,16 @@ impl<M: Model + ?Sized + 'static> Engine<M> {
     pub fn start(
         name: &str,
         loader: Loader<M>,
+        progress: impl FnMut(i32),
+    ) -> Result<(Engine<M>, M::Facts), LoadError> {
+        Self::start_watched(name, Health::default(), loader, progress)
+    }
+
+    /// The same for a loader that tells `health` about the model's process.
+    pub fn start_watched(
+        name: &str,
+        health: Health,
+        loader: Loader<M>,
         mut progress: impl FnMut(i32),
     ) -> Result<(Engine<M>, M::Facts), LoadError> {
         let desk = Arc::new(Desk::new());
@@ -69,6 +81,7 @@ impl<M: Model + ?Sized + 'static> Engine<M> {
             .map_err(|e| LoadError::Failed(format!("cannot start the thread {name} for the model: {e}")))?;
         let engine = Engine::of(Arc::new(Host {
             desk,
+            health,
             thread: Some(thread),
         }));
         loop {
@@ -119,7 +132,12 @@ impl<M: Model + ?Sized + 'static> Engine<M> {
         Engine::of(self.host.clone())
     }
 
-    /// Whether the model has come to its end: it panicked, or its process died over a request.
+    /// Whether the model's process died, and not because the model was dropped.
+    pub fn has_died(&self) -> bool {
+        self.host.health.has_died()
+    }
+
+    /// Whether the model has come to its end: it panicked, or its process died.
     pub fn is_over(&self) -> bool {
         self.host.is_over()
     }
@@ -150,7 +168,7 @@ impl<M: Model + ?Sized> Drop for Engine<M> {
 
 impl<M: Model + ?Sized> Host<M> {
     pub fn is_over(&self) -> bool {
-        self.desk.state.lock().over.is_some()
+        self.health.has_died() || self.desk.state.lock().over.is_some()
     }
 }
 

@@ -10,12 +10,16 @@ use parking_lot::{Condvar, Mutex};
 
 use super::engine::{Engine, Host};
 use super::model::{LoadError, Loader, Model, ModelSource};
+use super::protocol::Load;
+use super::worker::Health;
 
 /// What two sessions have in common when they can share a model.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Key {
-    /// How it is loaded and asked: all parameters, as bytes.
-    parameters: Vec<u8>,
+    /// How it is loaded and asked.
+    load: Load,
+    /// In a worker.
+    is_process: bool,
     /// Which files it comes from.
     files: Vec<Identity>,
 }
@@ -36,15 +40,17 @@ enum Identity {
 }
 
 impl Key {
-    /// Of a model with these `parameters` from these files.
-    pub fn new(parameters: Vec<u8>, sources: &[&ModelSource]) -> Self {
+    /// Of a model that is loaded so, in this process or in a worker.
+    pub fn new(load: Load, is_process: bool) -> Self {
+        let sources = load.sources();
         let files = sources.iter().map(|source| match source {
             ModelSource::Bundled => Identity::Bundled,
             ModelSource::File(path) => Identity::of(path),
         });
         Key {
-            parameters,
             files: files.collect(),
+            load,
+            is_process,
         }
     }
 }
@@ -271,17 +277,18 @@ pub struct Vacancy<M: Shared + ?Sized> {
 }
 
 impl<M: Shared + ?Sized> Vacancy<M> {
-    /// Loads the model, as [`Engine::start`].
+    /// Loads the model, as [`Engine::start_watched`].
     ///
     /// # Errors
     /// As the loader.
     pub fn load(
         self,
         name: &str,
+        health: Health,
         loader: Loader<M>,
         mut progress: impl FnMut(i32),
     ) -> Result<(Engine<M>, M::Facts), LoadError> {
-        let (engine, facts) = Engine::start(name, loader, |percent| {
+        let (engine, facts) = Engine::start_watched(name, health, loader, |percent| {
             self.put(Place::Loading(percent));
             progress(percent);
         })?;

@@ -3,6 +3,7 @@ use std::sync::mpsc;
 
 use super::*;
 use crate::infer::model::{Cancel, RunError};
+use crate::infer::onnx::SpeakersConfig;
 
 /// Says how often its kind was loaded, and tells when it goes. Dies when it is asked for anything.
 struct Fake {
@@ -58,13 +59,24 @@ impl Rig {
     fn get(&self, key: &Key) -> (Engine<Fake>, u32) {
         match self.pool.enter(key, |_| {}) {
             Found::Engine(engine, number) => (engine, number),
-            Found::Vacancy(vacancy) => vacancy.load("fake", self.loader(), |_| {}).unwrap(),
+            Found::Vacancy(vacancy) => vacancy
+                .load("fake", Health::default(), self.loader(), |_| {})
+                .unwrap(),
         }
     }
 }
 
-fn key(parameters: u8) -> Key {
-    Key::new(vec![parameters], &[&ModelSource::Bundled])
+fn key(threads: usize) -> Key {
+    speakers(threads, ModelSource::Bundled)
+}
+
+fn speakers(threads: usize, embedding: ModelSource) -> Key {
+    let config = SpeakersConfig {
+        threads,
+        embedding,
+        ..SpeakersConfig::default()
+    };
+    Key::new(Load::Speakers(config), false)
 }
 
 const LONG: Duration = Duration::from_secs(3600);
@@ -112,7 +124,9 @@ fn those_who_come_meanwhile_wait_for_the_load() {
             loader(report)
         });
         let (_engine, number) = vacancy
-            .load("fake", slow, |_| assert_eq!(seen.recv(), Ok(50)))
+            .load("fake", Health::default(), slow, |_| {
+                assert_eq!(seen.recv(), Ok(50))
+            })
             .unwrap();
         assert_eq!((number, joined.join().unwrap()), (1, true));
     });
@@ -134,7 +148,7 @@ fn a_failed_load_leaves_the_place_to_the_next() {
         });
         assert_eq!(waiting.recv(), Ok(0));
         let fails: Loader<Fake> = Box::new(|_| Err(LoadError::NotFound("no such file".into())));
-        assert!(vacancy.load("fake", fails, |_| {}).is_err());
+        assert!(vacancy.load("fake", Health::default(), fails, |_| {}).is_err());
         assert!(next.join().unwrap());
     });
 }
@@ -171,7 +185,7 @@ fn a_file_that_is_written_anew_is_another_model() {
     let folder = std::env::temp_dir().join(format!("scribe-pool-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
     let file = folder.join("model.bin");
-    let key = || Key::new(Vec::new(), &[&ModelSource::File(file.clone())]);
+    let key = || speakers(1, ModelSource::File(file.clone()));
     let missing = key();
     std::fs::write(&file, "one").unwrap();
     let first = key();

@@ -1,6 +1,7 @@
 //! What the transcriber asks of a speech model, whichever runtime hosts it.
 
 use super::model::{Cancel, Model, RunError};
+use super::pool::Pool;
 use crate::speech::transcribe::{Hypothesis, Window};
 
 /// A speech model with its state. It lives on one thread, see [`super::engine::Engine`].
@@ -12,6 +13,9 @@ pub trait Recognizer {
 
 /// Makes a recognizer on the thread that will own it.
 pub type Loader = super::model::Loader<dyn Recognizer>;
+
+/// Those of this process that elements share.
+pub static POOL: Pool<dyn Recognizer> = Pool::new();
 
 impl Model for dyn Recognizer {
     type Request = Window;

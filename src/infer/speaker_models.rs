@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::model::{Cancel, Model, RunError};
+use super::pool::Pool;
 use crate::speech::diarize::{Analysis, Embedding, Geometry, Window};
 
 /// What the model files say of themselves.
@@ -56,6 +57,9 @@ pub enum Decode {
     /// Each speaker's probability, as it is. What diart works on; embeddings are masked as with [`Decode::Hard`].
     Soft,
 }
+
+/// Those of this process that elements share.
+pub static POOL: Pool<dyn SpeakerModels> = Pool::new();
 
 /// Makes speaker models on the thread that will own them.
 pub type Loader = super::model::Loader<dyn SpeakerModels>;

@@ -309,3 +309,17 @@ pub fn direct_segments(model: &str, samples: &[f32], threads: i32) -> Vec<String
         .map(|s| s.to_str_lossy().unwrap().into_owned())
         .collect()
 }
+
+/// The worker processes of this one that are no zombies.
+pub fn workers() -> Vec<String> {
+    let threads = std::fs::read_dir("/proc/self/task").unwrap().flatten();
+    let lists = threads.filter_map(|thread| std::fs::read_to_string(thread.path().join("children")).ok());
+    let children: Vec<String> = lists
+        .flat_map(|list| list.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
+        .collect();
+    let works = |pid: &String| {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        stat.contains("(scribe-worker)") && !stat.contains(") Z ")
+    };
+    children.into_iter().filter(works).collect()
+}

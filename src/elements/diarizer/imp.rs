@@ -4,6 +4,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant};
 
 use gst::{glib, prelude::*, subclass::prelude::*};
 use parking_lot::Mutex;
@@ -93,6 +94,8 @@ pub struct Diarizer {
     #[property(name = "restart-limit", get, set, type = u32, member = restart_limit, default = RESTART_LIMIT,
         nick = "Restart limit", blurb = "How often a worker that died is replaced until READY, with isolation=process",
         mutable_ready)]
+    #[property(name = "keep-alive", get, set, type = u32, member = keep_alive, nick = "Keep alive",
+        blurb = "How long the models stay loaded behind READY, in ms, for the next who wants it", mutable_ready)]
     #[property(name = "isolation", get, set, type = Isolation, member = isolation, nick = "Isolation",
         blurb = "Where the models live: in this process, or in one that may die without harm", mutable_ready,
         builder(Isolation::default()))]
@@ -327,6 +330,12 @@ impl FlowElement for Diarizer {
         {
             running.stream.downstream_said(Err(gst::FlowError::Error));
         }
+    }
+
+    fn due(&self) -> Option<Instant> {
+        let live = self.live.lock().load(Ordering::Relaxed);
+        let allowance = Duration::from_millis(u64::from(self.settings().latency));
+        live.then(|| Instant::now() + allowance)
     }
 
     fn ask(&self, running: &Listening, request: Request) -> Result<Answer, Refusal> {

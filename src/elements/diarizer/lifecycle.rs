@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use gst::subclass::prelude::*;
 use parking_lot::Mutex;
@@ -15,14 +16,15 @@ use crate::elements::checkpoints::Checkpoints;
 use crate::elements::flow::element::Running;
 use crate::elements::isolation::{Isolated, Outside};
 use crate::elements::load;
+use crate::elements::sharing::{Prepared, Sharing, Started};
 use crate::infer::engine::Engine;
 use crate::infer::heap;
 use crate::infer::model::{LoadError, RunError};
 use crate::infer::onnx::{OnnxSpeakers, SpeakersConfig};
 use crate::infer::plda_file;
-use crate::infer::protocol::Load;
-use crate::infer::speaker_models::{Answer, Loader, Request, SpeakerFacts, SpeakerModels};
-use crate::infer::worker::{self, RemoteModel};
+use crate::infer::pool::Pool;
+use crate::infer::speaker_models::{self, Answer, Loader, Request, SpeakerFacts, SpeakerModels};
+use crate::infer::worker::{self, Health, RemoteModel};
 use crate::memory::{Label, Stage};
 use crate::speech::diarize::{Embedding, Voices};
 
@@ -43,7 +45,9 @@ impl Diarizer {
         }
         let checked = match self.settings().isolation.is_process(config.models.device) {
             // The worker loads ONNX Runtime, and this process never does.
-            true => worker::find_for(config.models.device).and_then(|_| OnnxSpeakers::check_files(&config.models)),
+            true => {
+                worker::find_for(config.models.device).and_then(|_| OnnxSpeakers::check_files(&config.models))
+            }
             false => OnnxSpeakers::check(&config.models),
         };
         checked.map_err(|e| load::refuse(&*self.obj(), &e))
@@ -111,8 +115,7 @@ impl Diarizer {
         if let Some(file) = config.plda.take() {
             config.session.plda = Some(Arc::new(plda_file::read(&file).map_err(refuse)?));
         }
-        let loader = self.loader(config.models.clone());
-        let (engine, facts) = load::start(&*obj, THREAD, MODELS, loader)?;
+        let (engine, facts) = self.start(&config.models)?.map_err(refuse)?;
         if let Some(plda) = &config.session.plda
             && plda.embedding_dimension() != facts.dimension
         {
@@ -131,19 +134,11 @@ impl Diarizer {
         Ok((engine, config.session, facts))
     }
 
-    /// What loads the models.
-    fn loader(&self, models: SpeakersConfig) -> Loader {
+    fn start(&self, models: &SpeakersConfig) -> Result<Started<dyn SpeakerModels>, gst::StateChangeError> {
         let factory = self.factory.lock().clone();
-        if let Some(factory) = factory {
-            return factory();
-        }
-        let outside = self.outside.lock().as_ref().map(|outside| outside.health.clone());
-        match outside {
-            Some(health) => {
-                let load = Load::Speakers(models);
-                Box::new(move |report| Ok(Box::new(RemoteModel::load(load, &health, report)?)))
-            }
-            None => Box::new(move |report| Ok(Box::new(OnnxSpeakers::load(&models, report)?))),
+        match factory {
+            Some(factory) => Ok(load::start(&*self.obj(), THREAD, MODELS, factory())),
+            None => self.share(models.clone()),
         }
     }
 
@@ -173,18 +168,18 @@ impl Diarizer {
 
     /// Gives everything back, however far `take` came.
     pub(super) fn give_back(&self) {
-        self.mourn();
         self.outside.lock().take();
         let checkpoints = self.checkpoints.lock().take();
         let running = self.running.lock().take();
-        freeing(checkpoints.as_deref(), || drop(running));
+        let engine = running.and_then(|running| running.surrender());
+        let keep = Duration::from_millis(u64::from(self.settings().keep_alive));
+        self.give(checkpoints.as_deref(), engine, keep);
     }
 
-    /// Frees the models.
+    /// Frees the models, unless others use them.
     pub(super) fn drop_models(&self, engine: Engine<dyn SpeakerModels>) {
-        self.mourn();
         let checkpoints = self.checkpoints.lock().clone();
-        freeing(checkpoints.as_deref(), || drop(engine));
+        self.give(checkpoints.as_deref(), Some(engine), Duration::ZERO);
     }
 }
 
@@ -201,18 +196,38 @@ impl Isolated for Diarizer {
 
     /// The voices of known people are known already.
     fn start_again(&self) -> Result<Result<Engine<dyn SpeakerModels>, LoadError>, gst::StateChangeError> {
-        let loader = self.loader(self.config()?.models);
-        let started = load::try_start(&*self.obj(), THREAD, MODELS, loader);
+        let started = self.start(&self.config()?.models)?;
         Ok(started.map(|(engine, _)| engine))
     }
 }
 
-/// `free` with the checkpoints around it.
-fn freeing(checkpoints: Option<&Checkpoints>, free: impl FnOnce()) {
-    let write = |label| checkpoints.iter().for_each(|c| c.write(label));
-    write(Label::BeforeDiarizationModelCleanup);
-    free();
-    heap::give_back();
-    write(Label::AfterDiarizationModelCleanup);
-    write(Label::AfterDiarization);
+impl Sharing for Diarizer {
+    const THREAD: &'static str = THREAD;
+    const MODEL: &'static str = MODELS;
+    const RELEASE: [Label; 3] = [
+        Label::BeforeDiarizationModelCleanup,
+        Label::AfterDiarizationModelCleanup,
+        Label::AfterDiarization,
+    ];
+
+    type Wish = SpeakersConfig;
+
+    fn pool() -> &'static Pool<dyn SpeakerModels> {
+        &speaker_models::POOL
+    }
+
+    fn make_ready(
+        &self,
+        models: SpeakersConfig,
+    ) -> Result<Prepared<dyn SpeakerModels, SpeakersConfig>, gst::StateChangeError> {
+        let health = Health::default();
+        let process = self.outside.lock().is_some().then(|| health.clone());
+        let loader: Loader = Box::new(move |report| {
+            Ok(match process {
+                Some(health) => Box::new(RemoteModel::load(models.into(), &health, report)?),
+                None => Box::new(OnnxSpeakers::load(&models, report)?),
+            })
+        });
+        Ok(Prepared::Load(loader, health))
+    }
 }

@@ -1,6 +1,7 @@
 //! What an element with a model does on its pads: one sink, one source whose task asks the model.
 
 use std::sync::{Arc, LazyLock};
+use std::time::Instant;
 
 use gst::{prelude::*, subclass::prelude::*};
 use parking_lot::Mutex;
@@ -52,6 +53,13 @@ impl<W: Work, M: Model + ?Sized + 'static> Running<W, M> {
     pub fn stop(&self) {
         self.stream.flush();
         self.brake.press();
+    }
+
+    /// The model, which is taken out for good. Nobody is asking it.
+    pub fn surrender(&self) -> Option<Engine<M>> {
+        let engine = self.slot.reclaim();
+        self.slot.vacate();
+        engine
     }
 
     /// Gives it a model that it has had to do without, or instead of one that died.
@@ -115,6 +123,9 @@ pub(crate) trait FlowElement: ElementImpl<Type: IsA<gst::Element> + Send + Sync>
     fn reload(&self) -> Result<Engine<Self::Model>, gst::StateChangeError>;
     /// Frees the model with its checkpoints, while the element runs on.
     fn free(&self, engine: Engine<Self::Model>);
+    /// When an answer that is asked for now is wanted. It goes before those of others, with the same model, that have
+    /// more time.
+    fn due(&self) -> Option<Instant>;
     /// Answers a request of the work; runs on the task, with no lock held.
     fn ask(
         &self,
@@ -353,7 +364,7 @@ pub(crate) trait FlowElement: ElementImpl<Type: IsA<gst::Element> + Send + Sync>
                 }
             },
         };
-        let answer = engine.ask(request);
+        let answer = engine.ask_by(request, self.due());
         if let Some(engine) = running.slot.put(engine) {
             self.free(engine);
             running.slot.vacate();

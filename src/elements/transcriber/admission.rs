@@ -5,13 +5,15 @@ use std::path::PathBuf;
 use super::settings::OnOom;
 use crate::elements::checkpoints::best_probe;
 use crate::elements::room;
-use crate::infer::model::{LoadError, ModelSource};
+use crate::infer::model::{Cancel, LoadError, ModelSource, RunError};
+use crate::infer::recognizer::Recognizer;
 use crate::infer::whisper::{self, WhisperConfig};
 use crate::memory::admission::{Room, Shortage};
 use crate::memory::estimate::Estimate;
 use crate::memory::models::{self, Speech};
 use crate::memory::probes::{Device, Probe};
 use crate::memory::reservations::{Desk, Reservation};
+use crate::speech::transcribe::{Hypothesis, Window};
 
 /// A promise of memory, and how much of it is not taken by loading.
 pub(super) struct Admission {
@@ -21,8 +23,36 @@ pub(super) struct Admission {
 
 impl Admission {
     /// The model is loaded, and the probes see what it has taken.
-    pub fn loaded(&self) {
+    fn loaded(&self) {
         self.reservation.settle(self.later);
+    }
+}
+
+/// A model with the promise that it was loaded under.
+pub(super) struct Admitted {
+    model: Box<dyn Recognizer>,
+    /// `None` once it has taken all that it will: with its first answer.
+    admission: Option<Admission>,
+}
+
+impl Admitted {
+    /// A model that has just been loaded.
+    pub fn new(model: Box<dyn Recognizer>, admission: Admission) -> Self {
+        admission.loaded();
+        Admitted {
+            model,
+            admission: Some(admission),
+        }
+    }
+}
+
+impl Recognizer for Admitted {
+    fn recognize(&mut self, window: &Window, cancel: &Cancel) -> Result<Hypothesis, RunError> {
+        let answer = self.model.recognize(window, cancel);
+        if answer.is_ok() {
+            self.admission = None;
+        }
+        answer
     }
 }
 

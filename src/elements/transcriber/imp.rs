@@ -2,13 +2,14 @@
 
 #![allow(missing_docs)] // each property has its blurb
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant};
 
 use gst::{glib, prelude::*, subclass::prelude::*};
 use parking_lot::Mutex;
 
 use super::LoaderFactory;
-use super::admission::Admission;
 use super::lifecycle::Whispering;
 use super::settings::{OnOom, Settings};
 use super::work::Transcription;
@@ -85,6 +86,8 @@ pub struct Transcriber {
     #[property(name = "restart-limit", get, set, type = u32, member = restart_limit, default = RESTART_LIMIT,
         nick = "Restart limit", blurb = "How often a worker that died is replaced until READY, with isolation=process",
         mutable_ready)]
+    #[property(name = "keep-alive", get, set, type = u32, member = keep_alive, nick = "Keep alive",
+        blurb = "How long the model stays loaded behind READY, in ms, for the next who wants it", mutable_ready)]
     #[property(name = "isolation", get, set, type = Isolation, member = isolation, nick = "Isolation",
         blurb = "Where the model lives: in this process, or in one that may die without harm", mutable_ready,
         builder(Isolation::default()))]
@@ -99,10 +102,10 @@ pub struct Transcriber {
     pub(super) outside: Mutex<Option<Outside>>,
     pub(super) running: Mutex<Option<Arc<Whispering>>>,
     pub(super) checkpoints: Mutex<Option<Arc<Checkpoints>>>,
-    /// What the model may take and has not taken yet.
-    pub(super) admission: Mutex<Option<Admission>>,
     /// What was last announced downstream.
     pub(super) language: Mutex<Option<Arc<str>>>,
+    /// Whether upstream is.
+    live: AtomicBool,
     sinkpad: gst::Pad,
     srcpad: gst::Pad,
 }
@@ -121,7 +124,7 @@ impl ObjectSubclass for Transcriber {
             outside: Mutex::default(),
             running: Mutex::default(),
             checkpoints: Mutex::default(),
-            admission: Mutex::default(),
+            live: AtomicBool::new(false),
             language: Mutex::default(),
             sinkpad: Self::make_sink(),
             srcpad: Self::make_source(),
@@ -201,6 +204,16 @@ impl FlowElement for Transcriber {
         *self.language.lock() = None;
     }
 
+    fn begin_segment(&self) {
+        self.live.store(pads::is_live(&self.sinkpad), Ordering::Relaxed);
+    }
+
+    fn due(&self) -> Option<Instant> {
+        let allowance = Duration::from_millis(u64::from(self.settings().latency));
+        let live = self.live.load(Ordering::Relaxed);
+        live.then(|| Instant::now() + allowance)
+    }
+
     fn ask(&self, running: &Whispering, window: Window) -> Result<Hypothesis, Refusal> {
         gst::debug!(
             CAT,
@@ -216,7 +229,6 @@ impl FlowElement for Transcriber {
             lost: "ended two workers and is left without text",
         };
         let answer = self.ask_and_restart(running, window, 2, &about)?;
-        self.end_admission(); // what it takes it has taken
         // Nothing heard: the session makes a GAP of the window's span.
         Ok(answer.unwrap_or_default())
     }

@@ -2,11 +2,12 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use gst::subclass::prelude::*;
 use parking_lot::Mutex;
 
-use super::admission::{self, Admission};
+use super::admission::{self, Admitted};
 use super::imp::Transcriber;
 use super::placement::{Placement, PlacementError};
 use super::settings::Settings;
@@ -15,13 +16,14 @@ use crate::elements::checkpoints::Checkpoints;
 use crate::elements::flow::element::Running;
 use crate::elements::isolation::{Isolated, Outside};
 use crate::elements::load;
+use crate::elements::sharing::{Prepared, Sharing, Started};
 use crate::infer::engine::Engine;
 use crate::infer::model::LoadError;
-use crate::infer::recognizer::{Loader, Recognizer};
+use crate::infer::pool::Pool;
+use crate::infer::recognizer::{self, Loader, Recognizer};
 use crate::infer::{
     heap,
-    protocol::Load,
-    whisper::{self, Whisper},
+    whisper::{self, Whisper, WhisperConfig},
     worker::{Health, RemoteModel},
 };
 use crate::memory::probes::Device;
@@ -61,9 +63,7 @@ impl Transcriber {
         let checkpoints = checkpoints.hint(move || smaller(&model));
         checkpoints.begin_cycle();
         *self.checkpoints.lock() = Some(Arc::new(checkpoints));
-        *self.outside.lock() = placement
-            .is_process
-            .then(|| Outside::new(settings.restart_limit));
+        *self.outside.lock() = placement.is_process.then(|| Outside::new(settings.restart_limit));
         let engine = self.take_model(&settings)?;
         *self.language.lock() = None;
         self.delay.reset();
@@ -87,7 +87,8 @@ impl Transcriber {
         checkpoints
             .iter()
             .for_each(|c| c.write(Label::BeforeTranscription));
-        let engine = self.start(settings)?;
+        let started = self.start(settings)?;
+        let (engine, ()) = started.map_err(|error| load::refuse(&*self.obj(), &error))?;
         checkpoints.iter().for_each(|c| c.taken(Stage::Transcription));
         Ok(engine)
     }
@@ -106,75 +107,35 @@ impl Transcriber {
         })
     }
 
-    fn start(&self, settings: &Settings) -> Result<Engine<dyn Recognizer>, gst::StateChangeError> {
-        let (loader, admission) = self.loader(settings)?;
-        let (engine, ()) = load::start(&*self.obj(), THREAD, MODEL, loader)?;
-        self.begin_admission(admission);
-        Ok(engine)
-    }
-
-    /// What loads the model, and the promise of memory for it.
-    fn loader(&self, settings: &Settings) -> Result<(Loader, Option<Admission>), gst::StateChangeError> {
+    fn start(&self, settings: &Settings) -> Result<Started<dyn Recognizer>, gst::StateChangeError> {
         let factory = self.factory.lock().clone();
         if let Some(factory) = factory {
-            return Ok((factory(), None));
+            return Ok(load::start(&*self.obj(), THREAD, MODEL, factory()));
         }
         let config = settings
             .config()
             .map_err(|text| load::refuse_settings(&*self.obj(), &text))?;
-        let placement = self.placement(settings)?;
-        let mut whisper = config.whisper;
-        whisper.cuda_device = placement.cuda_device;
-        let asked = admission::ask(&mut whisper, settings.memory_fraction, settings.on_oom);
-        let (admission, warning) = asked.map_err(|error| load::refuse(&*self.obj(), &error))?;
-        if let Some(warning) = warning {
-            gst::element_imp_warning!(self, gst::ResourceError::NoSpaceLeft, ("{warning}"));
-        }
-        let loader: Loader = match self.health() {
-            Some(health) => {
-                let load = Load::Whisper(whisper);
-                Box::new(move |report| Ok(Box::new(RemoteModel::load(load, &health, report)?)))
-            }
-            None => Box::new(move |report| Ok(Box::new(Whisper::load(&whisper, report)?))),
+        let whisper = WhisperConfig {
+            cuda_device: self.placement(settings)?.cuda_device,
+            ..config.whisper
         };
-        Ok((loader, Some(admission)))
+        self.share(whisper)
     }
 
-    /// Where the model is to be outside of this process.
-    fn health(&self) -> Option<Health> {
-        self.outside.lock().as_ref().map(|outside| outside.health.clone())
-    }
-
-    /// The model is loaded.
-    fn begin_admission(&self, admission: Option<Admission>) {
-        if let Some(admission) = &admission {
-            admission.loaded();
-        }
-        *self.admission.lock() = admission;
-    }
-
-    /// Nothing is promised to this element any more.
-    pub(super) fn end_admission(&self) {
-        let ended = self.admission.lock().take();
-        drop(ended); // reads and writes a file: not under the lock
-    }
-
-    /// Frees the model.
+    /// Frees the model, unless others use it.
     pub(super) fn drop_model(&self, engine: Engine<dyn Recognizer>) {
-        self.mourn();
         let checkpoints = self.checkpoints.lock().clone();
-        freeing(checkpoints.as_deref(), || drop(engine));
-        self.end_admission();
+        self.give(checkpoints.as_deref(), Some(engine), Duration::ZERO);
     }
 
     /// Gives everything back, however far `take` came.
     pub(super) fn give_back(&self) {
-        self.mourn();
         self.outside.lock().take();
         let checkpoints = self.checkpoints.lock().take();
         let running = self.running.lock().take();
-        freeing(checkpoints.as_deref(), || drop(running));
-        self.end_admission();
+        let engine = running.and_then(|running| running.surrender());
+        let keep = Duration::from_millis(u64::from(self.settings().keep_alive));
+        self.give(checkpoints.as_deref(), engine, keep);
     }
 }
 
@@ -190,12 +151,51 @@ impl Isolated for Transcriber {
     }
 
     fn start_again(&self) -> Result<Result<Engine<dyn Recognizer>, LoadError>, gst::StateChangeError> {
-        let (loader, admission) = self.loader(&self.settings())?;
-        let started = load::try_start(&*self.obj(), THREAD, MODEL, loader);
-        if started.is_ok() {
-            self.begin_admission(admission);
-        }
+        let started = self.start(&self.settings())?;
         Ok(started.map(|(engine, ())| engine))
+    }
+}
+
+impl Sharing for Transcriber {
+    const THREAD: &'static str = THREAD;
+    const MODEL: &'static str = MODEL;
+    const RELEASE: [Label; 3] = [
+        Label::BeforeWhisperCleanup,
+        Label::AfterWhisperCleanup,
+        Label::AfterTranscription,
+    ];
+
+    type Wish = WhisperConfig;
+
+    fn pool() -> &'static Pool<dyn Recognizer> {
+        &recognizer::POOL
+    }
+
+    /// With a promise of memory for it.
+    fn make_ready(
+        &self,
+        wanted: WhisperConfig,
+    ) -> Result<Prepared<dyn Recognizer, WhisperConfig>, gst::StateChangeError> {
+        let settings = self.settings();
+        let mut config = wanted.clone();
+        let asked = admission::ask(&mut config, settings.memory_fraction, settings.on_oom);
+        let (admission, warning) = asked.map_err(|error| load::refuse(&*self.obj(), &error))?;
+        if let Some(warning) = warning {
+            gst::element_imp_warning!(self, gst::ResourceError::NoSpaceLeft, ("{warning}"));
+        }
+        if config != wanted {
+            return Ok(Prepared::Instead(config));
+        }
+        let health = Health::default();
+        let process = self.outside.lock().is_some().then(|| health.clone());
+        let loader: Loader = Box::new(move |report| {
+            let model: Box<dyn Recognizer> = match process {
+                Some(health) => Box::new(RemoteModel::load(config.into(), &health, report)?),
+                None => Box::new(Whisper::load(&config, report)?),
+            };
+            Ok(Box::new(Admitted::new(model, admission)))
+        });
+        Ok(Prepared::Load(loader, health))
     }
 }
 
@@ -205,14 +205,4 @@ fn smaller(model: &str) -> Option<String> {
     Some(format!(
         "use a smaller model than {name}, such as {smaller}, or split the file"
     ))
-}
-
-/// `free` with the checkpoints around it.
-fn freeing(checkpoints: Option<&Checkpoints>, free: impl FnOnce()) {
-    let write = |label| checkpoints.iter().for_each(|c| c.write(label));
-    write(Label::BeforeWhisperCleanup);
-    free();
-    heap::give_back();
-    write(Label::AfterWhisperCleanup);
-    write(Label::AfterTranscription);
 }

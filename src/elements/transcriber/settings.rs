@@ -50,6 +50,7 @@ pub(super) struct Settings {
     pub device: Option<String>,
     pub memory_fraction: u32,
     pub on_oom: OnOom,
+    pub keep_alive: u32,
     pub isolation: Isolation,
     pub restart_limit: u32,
     pub memory_log: Option<String>,
@@ -82,6 +83,8 @@ impl Default for Settings {
             // Where the reference card's critical level begins.
             memory_fraction: 85,
             on_oom: OnOom::Fail,
+            // READY means that everything is given back, unless somebody says otherwise.
+            keep_alive: 0,
             isolation: Isolation::default(),
             restart_limit: RESTART_LIMIT,
             memory_log: None,

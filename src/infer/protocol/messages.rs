@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::questions::{Question, Reply};
-use crate::infer::model::{LoadError, RunError};
+use crate::infer::model::{LoadError, ModelSource, RunError};
 use crate::infer::onnx::SpeakersConfig;
 use crate::infer::speaker_models::SpeakerFacts;
 use crate::infer::whisper::WhisperConfig;
@@ -64,7 +64,27 @@ pub enum Load {
     Speakers(SpeakersConfig),
 }
 
+impl From<WhisperConfig> for Load {
+    fn from(config: WhisperConfig) -> Self {
+        Load::Whisper(config)
+    }
+}
+
+impl From<SpeakersConfig> for Load {
+    fn from(config: SpeakersConfig) -> Self {
+        Load::Speakers(config)
+    }
+}
+
 impl Load {
+    /// The files that it is read from.
+    pub fn sources(&self) -> Vec<&ModelSource> {
+        match self {
+            Load::Whisper(config) => vec![&config.model],
+            Load::Speakers(config) => vec![&config.segmentation, &config.embedding],
+        }
+    }
+
     /// Where it goes: the models of a device share a worker.
     pub fn device(&self) -> Device {
         match self {
@@ -142,7 +162,6 @@ pub fn software() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::infer::model::ModelSource;
     use crate::infer::protocol::frame;
     use crate::speech::diarize::{Analysis, Geometry, Scores};
     use crate::speech::transcribe::{Hypothesis, Segment, Token};
