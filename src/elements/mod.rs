@@ -1,5 +1,6 @@
 //! Ring 3: the GStreamer elements, one folder each, in the order in which data flows.
 
+mod admission;
 pub mod aligner;
 pub mod bin;
 pub mod captions;

@@ -75,6 +75,18 @@ impl Estimate {
             .into_iter()
             .fold(0, u64::saturating_add)
     }
+
+    /// With another model beside it in the same process: what belongs to the process is there once.
+    #[must_use]
+    pub fn beside(self, other: Estimate) -> Estimate {
+        Estimate {
+            weights: self.weights.saturating_add(other.weights),
+            kv: self.kv.saturating_add(other.kv),
+            compute: self.compute.saturating_add(other.compute),
+            overhead: self.overhead.max(other.overhead),
+            later: self.later.saturating_add(other.later),
+        }
+    }
 }
 
 /// CUDA context, cuBLAS and memory pool of a process: 180 to 500 MB were seen, depending on driver and device.

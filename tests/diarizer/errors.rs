@@ -198,3 +198,26 @@ fn input_that_has_no_times_is_refused() {
     assert!(error.error().message().contains("TIME"), "{error:?}");
     h.element().unwrap().set_bus(None);
 }
+
+/// 4 TiB in a sparse file: whatever this machine has, it is not that.
+#[test]
+fn models_that_do_not_fit_are_refused_before_they_are_loaded() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("huge.onnx");
+    std::fs::write(&path, [0x08]).unwrap(); // as ONNX begins
+    let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+    file.set_len(1 << 42).unwrap();
+    let path = path.to_str().unwrap();
+    let weights = ((1_u64 << 42) >> 20).to_string();
+    check(
+        &[("embedding-model", path)],
+        &[
+            "out of memory: ",
+            path,
+            &weights,
+            "memory-fraction=85 lets",
+            "Free memory",
+            "or use the bundled models",
+        ],
+    );
+}

@@ -94,6 +94,9 @@ pub struct Diarizer {
     #[property(name = "restart-limit", get, set, type = u32, member = restart_limit, default = RESTART_LIMIT,
         nick = "Restart limit", blurb = "How often a worker that died is replaced until READY, with isolation=process",
         mutable_ready)]
+    #[property(name = "memory-fraction", get, set, type = u32, member = memory_fraction, minimum = 10, maximum = 100,
+        default = 85, nick = "Memory fraction",
+        blurb = "Per cent of the memory that may be in use with the models; those that need more are refused", mutable_ready)]
     #[property(name = "keep-alive", get, set, type = u32, member = keep_alive, nick = "Keep alive",
         blurb = "How long the models stay loaded behind READY, in ms, for the next who wants it", mutable_ready)]
     #[property(name = "isolation", get, set, type = Isolation, member = isolation, nick = "Isolation",

@@ -8,6 +8,7 @@ use std::time::Duration;
 use gst::subclass::prelude::*;
 use parking_lot::Mutex;
 
+use super::admission::{self, Admitted};
 use super::enrollment;
 use super::imp::Diarizer;
 use super::settings::{Config, SessionConfig};
@@ -220,13 +221,16 @@ impl Sharing for Diarizer {
         &self,
         models: SpeakersConfig,
     ) -> Result<Prepared<dyn SpeakerModels, SpeakersConfig>, gst::StateChangeError> {
+        let asked = admission::ask(&models, self.settings().memory_fraction);
+        let admission = asked.map_err(|error| load::refuse(&*self.obj(), &error))?;
         let health = Health::default();
         let process = self.outside.lock().is_some().then(|| health.clone());
         let loader: Loader = Box::new(move |report| {
-            Ok(match process {
+            let loaded: Box<dyn SpeakerModels> = match process {
                 Some(health) => Box::new(RemoteModel::load(models.into(), &health, report)?),
                 None => Box::new(OnnxSpeakers::load(&models, report)?),
-            })
+            };
+            Ok(Box::new(Admitted::new(loaded, admission)))
         });
         Ok(Prepared::Load(loader, health))
     }

@@ -47,6 +47,7 @@
 //!
 //! Since: 0.1
 
+mod admission;
 mod enrollment;
 mod imp;
 mod lifecycle;

@@ -92,6 +92,7 @@ pub(super) struct Settings {
     pub enrollment: Option<String>,
     pub enrollment_threshold: f32,
     pub recording: Option<String>,
+    pub memory_fraction: u32,
     pub keep_alive: u32,
     pub isolation: Isolation,
     pub restart_limit: u32,
@@ -135,6 +136,8 @@ impl Default for Settings {
             enrollment: None,
             enrollment_threshold: 0.4,
             recording: None,
+            // Where the reference card's critical level begins.
+            memory_fraction: 85,
             keep_alive: 0,
             isolation: Isolation::default(),
             restart_limit: RESTART_LIMIT,

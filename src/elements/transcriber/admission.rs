@@ -3,30 +3,13 @@
 use std::path::PathBuf;
 
 use super::settings::OnOom;
-use crate::elements::checkpoints::best_probe;
-use crate::elements::room;
+use crate::elements::admission::{self, Admission, Refused};
 use crate::infer::model::{Cancel, LoadError, ModelSource, RunError};
 use crate::infer::recognizer::Recognizer;
 use crate::infer::whisper::{self, WhisperConfig};
-use crate::memory::admission::{Room, Shortage};
-use crate::memory::estimate::Estimate;
+use crate::memory::admission::Room;
 use crate::memory::models::{self, Speech};
-use crate::memory::probes::{Device, Probe};
-use crate::memory::reservations::{Desk, Reservation};
 use crate::speech::transcribe::{Hypothesis, Window};
-
-/// A promise of memory, and how much of it is not taken by loading.
-pub(super) struct Admission {
-    reservation: Reservation,
-    later: u64,
-}
-
-impl Admission {
-    /// The model is loaded, and the probes see what it has taken.
-    fn loaded(&self) {
-        self.reservation.settle(self.later);
-    }
-}
 
 /// A model with the promise that it was loaded under.
 pub(super) struct Admitted {
@@ -85,7 +68,7 @@ fn ask_of<T>(
             Err(refused) => refused,
         };
         let Some(instead) = instead(config, on_oom, refused.usable) else {
-            let text = refused.error(config, percent, on_oom);
+            let text = error(&refused, config, percent, on_oom);
             return Err(LoadError::NoMemory(
                 match warning.filter(|_| on_oom == OnOom::Cpu) {
                     Some(before) => format!("{before}, but there: {text}"),
@@ -134,105 +117,37 @@ impl Instead {
     }
 }
 
-/// Why there is no room, and how much there is.
-struct Refused {
-    text: String,
-    usable: u64,
-}
-
 fn ask_once(config: &WhisperConfig, percent: u32) -> Result<Result<Admission, Refused>, LoadError> {
     let need = whisper::need(config, config.place())?;
-    let device = config.device();
-    let probe = best_probe(device);
-    let name = probe.as_ref().map_or("host", |probe| probe.device());
-    // Two devices of one kind have one name.
-    let name = match device {
-        Device::Cuda(_) => format!("{device} {name}"),
-        Device::Auto | Device::Cpu => name.to_owned(),
+    let what = format!("the model {}", config.model);
+    Ok(admission::ask(&what, &need, config.device(), percent))
+}
+
+/// With what would do.
+fn error(refused: &Refused, config: &WhisperConfig, percent: u32, on_oom: OnOom) -> String {
+    let beside = beside(config, refused.usable).map(|file| file.display().to_string());
+    let known = || {
+        let names: Vec<&str> = models::names().collect();
+        let known = best(&names, config, refused.usable, |name| {
+            models::need(name, config.place())
+        })?;
+        Some(format!("{known} (scripts/get-model {known})"))
     };
-    let room = || probe.as_deref().and_then(room::of);
-    let reserved = Desk::of_process().reserve(&name, need.total(), percent, room);
-    Ok(match reserved {
-        Ok(reservation) => Ok(Admission {
-            reservation,
-            later: need.later,
-        }),
-        Err(shortage) => Err(Refused {
-            text: explain(&config.model, percent, &need, &shortage, probe.as_deref()),
-            usable: shortage.usable,
-        }),
-    })
-}
-
-/// Says what is needed and what is there.
-fn explain(
-    model: &ModelSource,
-    percent: u32,
-    need: &Estimate,
-    shortage: &Shortage,
-    probe: Option<&dyn Probe>,
-) -> String {
-    let mib = |bytes: u64| bytes >> 20;
-    let Room { total, free } = shortage.room;
-    let promised = match shortage.promised {
-        0 => String::new(),
-        bytes => format!(" ({} MiB are promised to others)", mib(bytes)),
+    let advice = beside.or_else(known).map_or_else(
+        || "No model is known that would fit: free memory".to_owned(),
+        |model| format!("The largest model that would fit is {model}: use it, free memory"),
+    );
+    let raise = if percent < 100 {
+        ", or raise memory-fraction"
+    } else {
+        ""
     };
-    let holders = probe.map(Probe::holders).unwrap_or_default();
-    let held: String = holders
-        .iter()
-        .map(|holder| {
-            format!(
-                "; {} (process {}) holds {} MiB",
-                holder.name,
-                holder.pid,
-                mib(holder.bytes)
-            )
-        })
-        .collect();
-    format!(
-        "out of memory: the model {model} needs {} MiB (weights {}, caches {}, work {}, overhead {}); {} of {} MiB are free \
-         on {}, of which memory-fraction={percent} lets {} MiB be used{promised}{held}",
-        mib(need.total()),
-        mib(need.weights),
-        mib(need.kv),
-        mib(need.compute),
-        mib(need.overhead),
-        mib(free),
-        mib(total),
-        probe.map_or("host", Probe::device),
-        mib(shortage.usable),
-    )
+    let cpu = match config.cuda_device.filter(|_| on_oom == OnOom::Fail) {
+        Some(_) => ", or let it run on the CPU then (on-oom=cpu)",
+        None => "",
+    };
+    format!("{}. {advice}{raise}{cpu}", refused.text)
 }
-
-impl Refused {
-    /// With what would do.
-    fn error(&self, config: &WhisperConfig, percent: u32, on_oom: OnOom) -> String {
-        let beside = beside(config, self.usable).map(|file| file.display().to_string());
-        let known = || {
-            let names: Vec<&str> = models::names().collect();
-            let known = best(&names, config, self.usable, |name| {
-                models::need(name, config.place())
-            })?;
-            Some(format!("{known} (scripts/get-model {known})"))
-        };
-        let advice = beside.or_else(known).map_or_else(
-            || "No model is known that would fit: free memory".to_owned(),
-            |model| format!("The largest model that would fit is {model}: use it, free memory"),
-        );
-        let raise = if percent < 100 {
-            ", or raise memory-fraction"
-        } else {
-            ""
-        };
-        let cpu = match config.cuda_device.filter(|_| on_oom == OnOom::Fail) {
-            Some(_) => ", or let it run on the CPU then (on-oom=cpu)",
-            None => "",
-        };
-        format!("{}. {advice}{raise}{cpu}", self.text)
-    }
-}
-
 /// The best of the models in the folder of the given file that takes no more than `usable`.
 fn beside(config: &WhisperConfig, usable: u64) -> Option<PathBuf> {
     let ModelSource::File(path) = &config.model else {
@@ -270,6 +185,7 @@ mod tests {
 
     use super::*;
     use crate::elements::transcriber::settings::Settings;
+    use crate::memory::probes::Device;
 
     fn config(cuda_device: Option<u32>) -> WhisperConfig {
         let settings = Settings {

@@ -13,7 +13,7 @@ pub use self::embedding::{EmbeddingModel, FeatureProfile};
 pub use self::runtime::{Runtime, runtime};
 pub use self::segmentation::SegmentationModel;
 pub use self::session::{ModelSource, SessionOptions};
-pub use self::speakers::{OnnxSpeakers, SpeakersConfig};
+pub use self::speakers::{OnnxSpeakers, SpeakersConfig, need};
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new(

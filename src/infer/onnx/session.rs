@@ -56,6 +56,16 @@ impl ModelFile<'_> {
         ))
     }
 
+    /// Bytes that it has.
+    pub(super) fn size(&self) -> Result<u64, LoadError> {
+        match self.source {
+            ModelSource::Bundled => Ok(self.bundled.len() as u64),
+            ModelSource::File(path) => std::fs::metadata(path).map(|file| file.len()).map_err(|e| {
+                LoadError::NotFound(format!("cannot read {self}: {e}. Check {}", self.property))
+            }),
+        }
+    }
+
     /// Finds out by its first bytes that a file is no ONNX model, where that shows.
     pub(super) fn check(&self) -> Result<(), LoadError> {
         let ModelSource::File(path) = self.source else {

@@ -6,10 +6,12 @@ use super::embedding::{EmbeddingModel, FeatureProfile};
 use super::segmentation::SegmentationModel;
 use super::session::{ModelSource, SessionOptions};
 use super::{embedding, provider, segmentation};
+use crate::infer::cuda;
 use crate::infer::fbank::Features;
 use crate::infer::heap;
 use crate::infer::model::{Cancel, LoadError, RunError};
 use crate::infer::speaker_models::{Decode, SpeakerFacts, SpeakerModels};
+use crate::memory::estimate::{self, Estimate, Place};
 use crate::memory::probes::Device;
 use crate::speech::diarize::{
     Analysis, Embedding, Geometry, Hysteresis, Scores, Window, embedding_mask, too_few_frames,
@@ -47,6 +49,28 @@ impl Default for SpeakersConfig {
             gpu_memory_limit: 2 << 30,
         }
     }
+}
+
+/// What the models of `config` take together, and where: `auto` is decided.
+///
+/// # Errors
+/// A file cannot be read, or the device cannot be had.
+pub fn need(config: &SpeakersConfig) -> Result<(Estimate, Device), LoadError> {
+    let device = match config.device {
+        // Only where there is a GPU is ONNX Runtime asked whether it can use it.
+        Device::Auto if cuda::is_there(0) => {
+            provider::cuda_device(Device::Auto, super::runtime()?)?.map_or(Device::Cpu, Device::Cuda)
+        }
+        Device::Auto => Device::Cpu,
+        named => named,
+    };
+    let place = match device {
+        Device::Cuda(_) => Place::Gpu,
+        Device::Auto | Device::Cpu => Place::Host,
+    };
+    let segmentation = estimate::onnx(segmentation::file(&config.segmentation).size()?, place);
+    let embedding = estimate::onnx(embedding::file(&config.embedding).size()?, place);
+    Ok((segmentation.beside(embedding), device))
 }
 
 /// The least that a voice is known by in [`SpeakerModels::embed`]: 0.5 s in frames of 10 ms. What is embedded
