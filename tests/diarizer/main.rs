@@ -5,5 +5,6 @@ mod common;
 mod errors;
 mod flow;
 mod online;
+mod restart;
 mod rig;
 mod turns;

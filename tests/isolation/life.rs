@@ -132,25 +132,41 @@ fn held() -> (usize, usize, usize) {
     )
 }
 
+/// `cargo bench --bench cycles` makes a thousand of each.
 #[test]
 fn fifty_cycles_leave_nothing() {
     common::init();
-    let element = gst::ElementFactory::make("scribetranscriber")
-        .property("model-path", "bundled")
-        .property_from_str("isolation", "process")
-        .build()
-        .unwrap();
-    let cycle = || {
-        element.set_state(gst::State::Paused).unwrap();
-        assert_eq!(workers(std::process::id()).len(), 1);
-        element.set_state(gst::State::Ready).unwrap();
-    };
-    cycle(); // what is made once
-    let before = held();
-    for _ in 0..50 {
-        cycle();
+    for (name, isolation, expected) in [
+        ("scribetranscriber", "process", 1),
+        ("scribetranscriber", "none", 0),
+        ("scribediarizer", "process", 1),
+        ("scribediarizer", "none", 0),
+    ] {
+        let element = gst::ElementFactory::make(name)
+            .property_from_str("isolation", isolation)
+            .build()
+            .unwrap();
+        if name == "scribetranscriber" {
+            element.set_property("model-path", "bundled");
+        }
+        let cycle = || {
+            element.set_state(gst::State::Paused).unwrap();
+            assert_eq!(workers(std::process::id()).len(), expected);
+            element.set_state(gst::State::Ready).unwrap();
+        };
+        cycle(); // what is made once
+        let (before, resident) = (held(), common::resident());
+        for _ in 0..50 {
+            cycle();
+        }
+        assert_eq!(held(), before, "{name} isolation={isolation}");
+        assert_eq!(before.2, 0);
+        let grown = common::resident().saturating_sub(resident);
+        // A cycle that kept anything of a model would show: the smallest has 3 MB.
+        assert!(
+            grown < 8 << 20,
+            "{name} isolation={isolation}: {grown} bytes more after 50 cycles"
+        );
+        element.set_state(gst::State::Null).unwrap();
     }
-    assert_eq!(held(), before);
-    assert_eq!(before.2, 0);
-    element.set_state(gst::State::Null).unwrap();
 }

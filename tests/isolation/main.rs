@@ -3,8 +3,11 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod faults;
+mod full_memory;
+mod kills;
 mod life;
 mod restart;
 mod rig;
 mod shared;
+mod speakers;
 mod words;

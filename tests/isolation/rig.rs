@@ -100,6 +100,16 @@ pub fn conversation(times: usize) -> Vec<f32> {
 
 /// Transcribes `samples` with one thread; `beside` runs meanwhile, once the pipeline plays.
 pub fn transcribe(samples: Vec<f32>, properties: &str, beside: impl FnOnce(&gst::Element) + Send) -> Run {
+    let seconds: Vec<Vec<f32>> = samples.chunks(RATE as usize).map(<[f32]>::to_vec).collect();
+    transcribe_stream(seconds.into_iter(), properties, beside)
+}
+
+/// The same of audio that is made while it is heard, a second a piece.
+pub fn transcribe_stream(
+    seconds: impl Iterator<Item = Vec<f32>> + Send,
+    properties: &str,
+    beside: impl FnOnce(&gst::Element) + Send,
+) -> Run {
     common::init();
     let line = format!(
         "appsrc name=src format=time ! scribetranscriber name=t model-path=bundled threads=1 {properties} ! \
@@ -115,12 +125,14 @@ pub fn transcribe(samples: Vec<f32>, properties: &str, beside: impl FnOnce(&gst:
     source.set_caps(Some(&speech_audio_caps()));
     source.set_property("block", true);
     let gaps = note_gaps(&sink.static_pad("sink").unwrap());
-    pipeline.set_state(gst::State::Playing).unwrap();
+    let started = pipeline.set_state(gst::State::Playing);
     let bus = pipeline.bus().unwrap();
     let transcriber = by_name("t");
     let mut run = Run::default();
+    read(&bus, &mut run);
+    assert!(started.is_ok() || run.error.is_some(), "a failure has its ERROR");
     std::thread::scope(|scope| {
-        scope.spawn(|| feed(&source, &samples));
+        scope.spawn(|| feed(&source, seconds));
         scope.spawn(|| beside(&transcriber));
         while run.error.is_none() && !sink.is_eos() {
             if let Some(sample) = sink.try_pull_sample(gst::ClockTime::from_mseconds(20)) {
@@ -173,9 +185,8 @@ fn note_gaps(pad: &gst::Pad) -> Arc<Mutex<Vec<(u64, u64)>>> {
     gaps
 }
 
-/// A second a buffer.
-fn feed(source: &gst_app::AppSrc, samples: &[f32]) {
-    for (second, piece) in (0_u64..).zip(samples.chunks(RATE as usize)) {
+fn feed(source: &gst_app::AppSrc, seconds: impl Iterator<Item = Vec<f32>>) {
+    for (second, piece) in (0_u64..).zip(seconds) {
         let bytes: Vec<u8> = piece.iter().flat_map(|s| s.to_le_bytes()).collect();
         let mut buffer = gst::Buffer::from_slice(bytes);
         let writable = buffer.get_mut().unwrap();

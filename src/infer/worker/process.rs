@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
-use super::ending;
+use super::{GRACE, ending};
 use crate::infer::model::LoadError;
 use crate::infer::note;
 
@@ -53,6 +53,8 @@ pub(super) struct Fate {
     is_over: AtomicBool,
     /// And was asked to.
     is_dismissed: AtomicBool,
+    /// It has written that there is no memory.
+    lacks_memory: AtomicBool,
     /// How it ended, once it is reaped. Its number may be another process's from then on, so signals are sent under
     /// this lock.
     ending: Mutex<Option<String>>,
@@ -68,6 +70,11 @@ impl Fate {
     /// It has ended though nobody asked it to.
     pub fn has_died(&self) -> bool {
         self.is_over() && !self.is_dismissed.load(Ordering::SeqCst)
+    }
+
+    /// It said that memory ran out. Known for sure once it is reaped.
+    pub fn lacks_memory(&self) -> bool {
+        self.lacks_memory.load(Ordering::SeqCst)
     }
 
     /// Its end, from now on, is as it should be.
@@ -162,6 +169,8 @@ fn spawn(program: &PathBuf, stdin: UnixStream) -> io::Result<Child> {
         .arg(std::process::id().to_string())
         .env_clear()
         .envs(std::env::vars_os().filter(|(name, _)| is_kept(&name.to_string_lossy())))
+        // Where ggml gives up it would start a debugger, if there is one, and look at itself for seconds.
+        .env("GGML_NO_BACKTRACE", "1")
         .stdin(OwnedFd::from(stdin))
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
@@ -170,13 +179,15 @@ fn spawn(program: &PathBuf, stdin: UnixStream) -> io::Result<Child> {
         .spawn()
 }
 
-/// Passes on what it writes, until it ends; then reaps it. One that closes its log is at its end, and gets no more time.
+/// Passes on what it writes, until it ends; then reaps it. One that closes its log is at its end.
 fn keep(mut child: Child, fate: &Fate) {
     let pid = child.id();
-    let last_line = child.stderr.take().map(|stderr| pass_on(pid, stderr));
+    let last_line = child.stderr.take().map(|stderr| pass_on(pid, stderr, fate));
     fate.is_over.store(true, Ordering::SeqCst);
-    fate.kill(pid); // an end that has begun stays what it is
-    await_end(pid);
+    if !ends_within(pid, GRACE) {
+        fate.kill(pid);
+        ends_within(pid, Duration::MAX);
+    }
     let mut ending = fate.ending.lock();
     // Returns at once. An application that waits for all children itself (or ignores SIGCHLD) may have been faster.
     let status = child.wait().ok();
@@ -184,18 +195,28 @@ fn keep(mut child: Child, fate: &Fate) {
     fate.reaped.notify_all();
 }
 
-/// Waits for the end and leaves the zombie, so that its number stays its own.
-fn await_end(pid: u32) {
+/// How often it is looked at while it ends.
+const GLANCE: Duration = Duration::from_millis(2);
+
+/// Waits for the end, at most so long, and leaves the zombie, so that its number stays its own.
+fn ends_within(pid: u32, limit: Duration) -> bool {
+    let begin = Instant::now();
     loop {
         // SAFETY: all zeros is a valid siginfo_t.
         let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
-        let options = libc::WEXITED | libc::WNOWAIT;
+        let options = libc::WEXITED | libc::WNOWAIT | libc::WNOHANG;
         // SAFETY: fills the struct.
         let result = unsafe { libc::waitid(libc::P_PID, pid, &mut info, options) };
+        // SAFETY: filled above, or still zero: then it runs on.
+        let runs = result == 0 && unsafe { info.si_pid() } == 0;
         let interrupted = || io::Error::last_os_error().kind() == io::ErrorKind::Interrupted;
-        if result == 0 || !interrupted() {
-            return;
+        if !runs && (result == 0 || !interrupted()) {
+            return true; // or the application has reaped it
         }
+        if begin.elapsed() >= limit {
+            return false;
+        }
+        std::thread::park_timeout(GLANCE); // nobody unparks it
     }
 }
 
@@ -219,11 +240,28 @@ fn is_kept(name: &str) -> bool {
     KEPT.contains(&name) || KEPT_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 
+/// What a line says of full memory is about the end when at most so many came behind it: ggml says it once where it
+/// fails, whisper.cpp and the abort a line or two each.
+const LAST_WORDS: u32 = 8;
+/// What is written where memory runs out: by ggml (its CPU's allocator, its CUDA pool, its buffers), by Rust and by C++.
+const FULL_MEMORY: [&str; 5] = [
+    "insufficient memory",
+    "out of memory",
+    "failed to allocate",
+    "memory allocation of",
+    "std::bad_alloc",
+];
+
+fn is_about_full_memory(line: &str) -> bool {
+    FULL_MEMORY.iter().any(|text| line.contains(text))
+}
+
 /// Until it is closed; returns the last line.
-fn pass_on(pid: u32, stderr: ChildStderr) -> String {
+fn pass_on(pid: u32, stderr: ChildStderr, fate: &Fate) -> String {
     let mut input = BufReader::new(stderr);
     let mut line = Vec::new();
     let mut last = String::new();
+    let mut since = LAST_WORDS;
     loop {
         line.clear();
         match input.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line) {
@@ -232,6 +270,11 @@ fn pass_on(pid: u32, stderr: ChildStderr) -> String {
         }
         last = String::from_utf8_lossy(&line).trim_end().to_owned();
         note(false, &format!("scribe-worker {pid}: {last}"));
+        since = match is_about_full_memory(&last) {
+            true => 0,
+            false => since.saturating_add(1),
+        };
+        fate.lacks_memory.store(since < LAST_WORDS, Ordering::SeqCst);
     }
 }
 
@@ -250,6 +293,27 @@ mod tests {
             ("GST_DEBUG", false),
         ] {
             assert_eq!(is_kept(name), kept, "{name}");
+        }
+    }
+
+    #[test]
+    fn full_memory_is_told_from_other_trouble() {
+        for (line, expected) in [
+            (
+                "ggml_aligned_malloc: insufficient memory (attempted to allocate   6.72 MB)",
+                true,
+            ),
+            (
+                "ggml_backend_cuda_buffer_type_alloc_buffer: allocating 94.20 MiB on device 0: cudaMalloc failed: out of memory",
+                true,
+            ),
+            ("memory allocation of 1984000 bytes failed", true),
+            (
+                "whisper_model_load: tensor 'x' has wrong size in model file",
+                false,
+            ),
+        ] {
+            assert_eq!(is_about_full_memory(line), expected, "{line}");
         }
     }
 

@@ -74,11 +74,7 @@ impl RemoteModel {
                 let _ = shared::part(worker); // for others it goes on
                 Err(error)
             }
-            Err(trouble) => Err(LoadError::Died(format!(
-                "while the model was loaded, {}. GST_DEBUG=scribe-whisper:5 shows what it wrote; with isolation=none the \
-                 model is loaded into this process",
-                worker.give_up(&trouble, None)
-            ))),
+            Err(trouble) => Err(died(&worker, &trouble)),
         }
     }
 
@@ -180,6 +176,20 @@ fn begin(
     }
 }
 
+/// The worker ended while a model was loaded, or had to be ended.
+fn died(worker: &Worker, trouble: &Trouble) -> LoadError {
+    let how = worker.give_up(trouble, None);
+    if worker.fate().lacks_memory() {
+        return LoadError::NoMemory(format!(
+            "while the model was loaded, {how}. Use a smaller model, or free memory"
+        ));
+    }
+    LoadError::Died(format!(
+        "while the model was loaded, {how}. GST_DEBUG=scribe-whisper:5 shows what it wrote; with isolation=none the model \
+         is loaded into this process"
+    ))
+}
+
 fn unexpected(news: &News) -> Trouble {
     Trouble::Protocol(ProtocolError::Malformed(format!("{news:?} was not expected")))
 }
@@ -260,3 +270,7 @@ impl Drop for RemoteModel {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "remote_tests.rs"]
+mod tests;

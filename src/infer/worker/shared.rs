@@ -61,6 +61,11 @@ impl Worker {
         &self.link
     }
 
+    #[cfg(test)]
+    pub fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
     pub fn fate(&self) -> &Arc<Fate> {
         self.process.fate()
     }
@@ -74,7 +79,7 @@ impl Worker {
     pub fn give_up(&self, trouble: &Trouble, waited: Option<Duration>) -> String {
         let told = self.ended.get_or_init(|| {
             let ending = self.process.end();
-            trouble.tell(self.process.pid(), &ending, waited)
+            trouble.tell(self.process.pid(), &ending, self.fate().lacks_memory(), waited)
         });
         told.clone()
     }

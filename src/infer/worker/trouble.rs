@@ -21,16 +21,19 @@ pub(super) enum Trouble {
 
 impl Trouble {
     /// A sentence about the process `pid`, which ended as `ending` says; `waited` is how long it was waited for.
-    pub fn tell(&self, pid: u32, ending: &str, waited: Option<Duration>) -> String {
+    pub fn tell(&self, pid: u32, ending: &str, lacks_memory: bool, waited: Option<Duration>) -> String {
         let name = format!("the worker process {pid}");
         match self {
+            Trouble::Gone if lacks_memory => {
+                format!("out of memory: {name} could take no more and died: {ending}")
+            }
             Trouble::Gone => format!("{name} died: {ending}"),
             Trouble::Silent => format!(
                 "{name} gave no sign of life for {} s and was ended",
                 SILENT_BEATS as u64 * HEARTBEAT.as_secs()
             ),
             Trouble::Late => format!(
-                "{name} worked on one request for {} s, far longer than any takes, and was ended",
+                "{name} did not answer a request for {} s, far longer than any takes, though it gave signs of life, and was ended",
                 waited.unwrap_or_default().as_secs()
             ),
             Trouble::Protocol(error) => format!("{name} was ended, as {error}"),
