@@ -1,58 +1,28 @@
-//! The device probes against stand-ins for NVIDIA's libraries, so that they are tested where there
-//! is no GPU. A library is found by the loader's path, which a process has from its start: each
-//! test starts this program again with the stand-in on that path.
+//! The device probes against stand-ins for NVIDIA's libraries.
 
 #![cfg(target_os = "linux")] // LD_LIBRARY_PATH and the names of the libraries
 
-use std::{env, fs, path::Path, process::Command};
+#[path = "common/drivers.rs"]
+#[allow(dead_code)] // each test file uses its part
+mod drivers;
 
 use gstscribe::{
     infer::cuda::CudaProbe,
     memory::probes::{NvmlProbe, Probe, Source},
 };
 
+use drivers::{state, with_drivers};
+
 const GIB: u64 = 1 << 30;
-/// Set in the process that has the stand-in: the file with the device's state.
-const STATE: &str = "FAKE_GPU";
-
-/// Runs `inner`, a test of this file, with `tests/drivers/SOURCE` built as `library`.
-fn with_driver(source: &str, library: &str, inner: &str) {
-    let folder = tempfile::tempdir().unwrap();
-    let built = Command::new("cc")
-        .args(["-shared", "-fPIC", "-o"])
-        .arg(folder.path().join(library))
-        .arg(
-            Path::new(env!("CARGO_MANIFEST_DIR"))
-                .join("tests/drivers")
-                .join(source),
-        )
-        .status()
-        .expect("a C compiler, which whisper.cpp needs as well");
-    assert!(built.success());
-    let output = Command::new(env::current_exe().unwrap())
-        .args(["--exact", inner])
-        .env("LD_LIBRARY_PATH", folder.path())
-        .env(STATE, folder.path().join("state"))
-        .env_remove("CUDA_VISIBLE_DEVICES")
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success() && text.contains("1 passed"), "{text}");
-}
-
-/// Sets the state of the stand-in; `false` in a process without one.
-fn state(text: &str) -> bool {
-    env::var_os(STATE).is_some_and(|path| fs::write(path, text).is_ok())
-}
 
 #[test]
 fn nvml_tells_what_this_process_holds() {
-    with_driver("nvml.c", "libnvidia-ml.so.1", "inner_nvml");
+    with_drivers(&[("nvml.c", "libnvidia-ml.so.1")], "inner_nvml", &[]);
 }
 
 #[test]
 fn cuda_tells_what_came_since_the_baseline() {
-    with_driver("cuda.c", "libcuda.so.1", "inner_cuda");
+    with_drivers(&[("cuda.c", "libcuda.so.1")], "inner_cuda", &[]);
 }
 
 #[test]

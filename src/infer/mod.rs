@@ -16,6 +16,7 @@ pub mod onnx;
 mod own_file;
 pub mod plda_file;
 pub mod pool;
+pub mod polyphase;
 pub mod protocol;
 mod queue;
 pub mod recognizer;

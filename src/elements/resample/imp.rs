@@ -1,5 +1,7 @@
 //! The element around [`Session`]: pads, events, queries, states.
 
+#![allow(missing_docs)] // each property has its blurb
+
 use std::{
     path::PathBuf,
     sync::{
@@ -17,9 +19,13 @@ use super::{
     stream::StreamError,
 };
 use crate::{
-    elements::{checkpoints::Checkpoints, cleanup, no_audio::NoAudioWatch, pads, speech_audio_caps},
-    infer::heap,
-    memory::{Label, Stage},
+    elements::{checkpoints::Checkpoints, cleanup, load, no_audio::NoAudioWatch, pads, speech_audio_caps},
+    infer::{
+        heap,
+        model::LoadError,
+        polyphase::{DeviceError, cuda::Kernel},
+    },
+    memory::{Label, Stage, probes::Device},
 };
 
 const RATES: std::ops::RangeInclusive<i32> = 1_000..=768_000;
@@ -38,6 +44,8 @@ static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
 #[properties(wrapper_type = super::Resample)]
 pub struct Resample {
     /// See [`Settings`].
+    #[property(name = "device", type = Option<String>, get, set, member = device,
+        nick = "Device", blurb = "Where the filter works: cpu, or cuda:N", mutable_ready)]
     #[property(name = "memory-log", type = Option<String>, get, set, member = memory_log,
         nick = "Memory log", blurb = "File to which memory checkpoints are appended as JSON lines",
         mutable_ready)]
@@ -46,6 +54,8 @@ pub struct Resample {
     session: Mutex<Option<Session>>,
     checkpoints: Mutex<Option<Arc<Checkpoints>>>,
     no_audio: Mutex<Option<NoAudioWatch>>,
+    /// With a GPU: the filter's code there, and the GPU's context with it.
+    kernel: Mutex<Option<Kernel>>,
     /// The input's format, for the session that follows one that was given back.
     info: Mutex<Option<AudioInfo>>,
     /// Nothing is in the session: behind EOS or a flush.
@@ -93,6 +103,7 @@ impl ObjectSubclass for Resample {
             session: Mutex::default(),
             checkpoints: Mutex::default(),
             no_audio: Mutex::default(),
+            kernel: Mutex::default(),
             info: Mutex::default(),
             idle: AtomicBool::new(true),
             sinkpad,
@@ -153,8 +164,11 @@ impl ElementImpl for Resample {
         &self,
         transition: gst::StateChange,
     ) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
-        if transition == gst::StateChange::ReadyToPaused {
-            self.begin();
+        if transition == gst::StateChange::ReadyToPaused
+            && let Err(error) = self.begin()
+        {
+            self.release();
+            return Err(error);
         }
         // Going down, this ends the streaming thread, so that what is freed below is in nobody's use.
         let result = self.parent_change_state(transition);
@@ -168,13 +182,37 @@ impl ElementImpl for Resample {
 }
 
 impl Resample {
-    fn begin(&self) {
-        let memory_log = locked(&self.settings, |s| s.memory_log.clone()).map(PathBuf::from);
-        let checkpoints = Arc::new(Checkpoints::new(&*self.obj(), memory_log));
+    fn begin(&self) -> Result<(), gst::StateChangeError> {
+        let settings = locked(&self.settings, |s| s.clone());
+        let device = settings
+            .device()
+            .map_err(|text| load::refuse_settings(&*self.obj(), &text))?;
+        let memory_log = settings.memory_log.map(PathBuf::from);
+        let checkpoints = Arc::new(match device {
+            Device::Cuda(_) => Checkpoints::on_device(&*self.obj(), memory_log, device),
+            Device::Auto | Device::Cpu => Checkpoints::new(&*self.obj(), memory_log),
+        });
         locked(&self.checkpoints, |c| *c = Some(checkpoints.clone()));
         checkpoints.write(Label::BeforeAudioPreprocessing);
+        // Now, though there is no audio yet: a device that is not there is an error of the state change.
+        checkpoints
+            .taking(Stage::AudioPreprocessing, || self.kernel())
+            .map_err(|DeviceError(text)| load::refuse(&*self.obj(), &LoadError::NotFound(text)))?;
         let watch = NoAudioWatch::new(&self.sinkpad);
         locked(&self.no_audio, |w| *w = watch);
+        Ok(())
+    }
+
+    /// The filter's code on the GPU that `device` names, if it names one.
+    fn kernel(&self) -> Result<Option<Kernel>, DeviceError> {
+        let held = locked(&self.kernel, |kernel| kernel.clone());
+        let device = locked(&self.settings, |s| s.device());
+        let (None, Ok(Device::Cuda(index))) = (&held, device) else {
+            return Ok(held);
+        };
+        let kernel = Kernel::new(index)?;
+        locked(&self.kernel, |k| *k = Some(kernel.clone()));
+        Ok(Some(kernel))
     }
 
     fn release(&self) {
@@ -187,10 +225,12 @@ impl Resample {
     fn free(&self) {
         self.checkpoint(Label::AfterAudioPreprocessing); // nothing, where EOS wrote it
         self.checkpoint(Label::BeforeWaveformCleanup);
+        let kernel = locked(&self.kernel, Option::take);
         if let Some(session) = locked(&self.session, Option::take) {
             drop(session);
             heap::give_back();
         }
+        drop(kernel); // with the last of it the GPU's context goes
         self.checkpoint(Label::AfterWaveformCleanup);
     }
 
@@ -304,9 +344,10 @@ impl Resample {
 
     /// Another kind of audio begins.
     fn renew(&self, info: AudioInfo) -> Result<(), StreamError> {
+        let make = || Session::new(info, self.kernel()?.as_ref());
         let session = match locked(&self.checkpoints, |c| c.clone()) {
-            Some(c) => c.taking(Stage::AudioPreprocessing, || Session::new(info))?,
-            None => Session::new(info)?,
+            Some(c) => c.taking(Stage::AudioPreprocessing, make)?,
+            None => make()?,
         };
         locked(&self.info, |i| *i = Some(session.info().clone()));
         let (before, latency) = (self.latency(), session.latency());

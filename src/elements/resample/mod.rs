@@ -34,12 +34,19 @@
 //! third of `audioconvert ! audioresample`; rates of the last row take 1.3 to 1.9 times as long as that.
 //! `docs/adr/0002-resampler-engine.md` says why it is built so.
 //!
+//! With `device=cuda:N` the channels are mixed on the CPU and the filter works on a GPU: one of the same width by a direct sum
+//! of its taps, held there with the waveform, flat to 93 % and with aliases below −115 dB at every rate. It gives the same
+//! number of samples at the same times, within 48 ms for every rate from 16 kHz on. The GPU's context takes some
+//! hundred MB of its memory from READY→PAUSED to PAUSED→READY. A device that is not there, or has no NVRTC to compile the
+//! filter, is an ERROR. The default is the CPU: `docs/gpu.md`.
+//!
 //! Property `memory-log`: a file to which the element's memory checkpoints are appended as JSON.
 //!
 //! Since: 0.1
 
 use gst::{glib, prelude::*};
 
+mod converter;
 mod imp;
 mod input;
 mod mix;

@@ -6,6 +6,7 @@ use gst_audio::{AudioFormat, AudioInfo, AudioLayout, AudioMeta};
 use super::input::{self, InputError};
 use super::stream::{Stream, StreamError};
 use super::timeline::{Arrival, Timeline};
+use crate::infer::polyphase::cuda::Kernel;
 use crate::time::{SAMPLE_RATE, samples_to_time};
 
 /// Why a buffer could not be converted.
@@ -38,10 +39,10 @@ pub struct Session {
 }
 
 impl Session {
-    /// A session for audio as `info` says.
-    pub fn new(info: AudioInfo) -> Result<Self, StreamError> {
+    /// A session for audio as `info` says. Resampled on the GPU where there is a `kernel`.
+    pub fn new(info: AudioInfo, kernel: Option<&Kernel>) -> Result<Self, StreamError> {
         Ok(Self {
-            stream: Stream::new(&info)?,
+            stream: Stream::new(&info, kernel)?,
             passthrough: is_speech_audio(&info),
             info,
             timeline: Timeline::default(),

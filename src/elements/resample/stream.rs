@@ -6,9 +6,12 @@
 
 use gst_audio::AudioInfo;
 
+use super::converter::Converter;
 use super::mix::{Mixer, Planes};
-use super::rate::Rate;
-use crate::{infer::audio_convert::AudioConvertError, time::SAMPLE_RATE};
+use crate::{
+    infer::{audio_convert::AudioConvertError, polyphase::cuda::Kernel},
+    time::SAMPLE_RATE,
+};
 
 /// Why audio could not be resampled.
 #[derive(Debug, thiserror::Error)]
@@ -27,12 +30,15 @@ pub enum StreamError {
     /// The resampler refused a block.
     #[error("the resampler failed: {0}")]
     Resample(#[from] rubato::ResampleError),
+    /// The device failed, or has no room.
+    #[error("{0}")]
+    Device(String),
 }
 
 /// A running conversion of one kind of audio.
 pub struct Stream {
     mixer: Mixer,
-    rate: Rate,
+    rate: Converter,
     in_rate: u32,
     fed: u64,
     made: u64,
@@ -41,16 +47,12 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// A stream of audio as `info` says, starting at frame 0.
-    pub fn new(info: &AudioInfo) -> Result<Self, StreamError> {
+    /// A stream of audio as `info` says, starting at frame 0. Resampled on the GPU where there is a `kernel`.
+    pub fn new(info: &AudioInfo, kernel: Option<&Kernel>) -> Result<Self, StreamError> {
         let in_rate = info.rate();
-        let rate = Rate::new(in_rate).map_err(|source| StreamError::Rate {
-            rate: in_rate,
-            source,
-        })?;
         Ok(Self {
             mixer: Mixer::new(info)?,
-            rate,
+            rate: Converter::new(in_rate, kernel)?,
             in_rate,
             fed: 0,
             made: 0,
@@ -128,7 +130,11 @@ mod tests {
 
     fn mono(rate: u32) -> Stream {
         gst::init().unwrap();
-        Stream::new(&AudioInfo::builder(AudioFormat::F32le, rate, 1).build().unwrap()).unwrap()
+        Stream::new(
+            &AudioInfo::builder(AudioFormat::F32le, rate, 1).build().unwrap(),
+            None,
+        )
+        .unwrap()
     }
 
     fn push(stream: &mut Stream, samples: &[f32], out: &mut Vec<f32>) {
