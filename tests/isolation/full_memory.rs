@@ -23,7 +23,7 @@ fn prepare(folder: &Path) -> PathBuf {
         .status()
         .expect("a C compiler, which whisper.cpp needs as well");
     assert!(built.success());
-    let real = gstscribe::infer::worker::find().unwrap();
+    let real = gstscribe::infer::worker::find(gstscribe::memory::probes::Device::Cpu).unwrap();
     let script = format!(
         "#!/bin/sh\ncd '{}' || exit 1\nif mv armed used 2>/dev/null; then\n  exec env LD_PRELOAD='{}' FULL_FROM=\"$(cat used)\" '{2}' \"$@\"\nfi\nexec '{2}' \"$@\"\n",
         folder.display(),
