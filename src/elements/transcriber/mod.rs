@@ -54,6 +54,12 @@
 //! is an ERROR. Words that were pushed stay. With `isolation=none`, what `auto` means on a CPU, the model is in this
 //! process; on a GPU `auto` means `process`.
 //!
+//! ## Sharing
+//!
+//! Elements of a process that want the same model with the same parameters share it: the weights and the working memory are
+//! there once, and requests wait in one queue, those of live streams with the nearest deadline first. The last one
+//! that goes to READY frees it; with `keep-alive` it stays for that long, for the next who wants it.
+//!
 //! Since: 0.1
 
 mod admission;
