@@ -22,7 +22,13 @@ fn main() {
     let argument = |i: usize, default: &str| arguments.get(i).cloned().unwrap_or_else(|| default.to_owned());
     if argument(0, "") == ONE {
         let [streams, seconds] = [2, 3].map(|i| argument(i, "").parse().unwrap());
-        return one(&argument(1, ""), streams, seconds, &argument(4, ""), argument(5, "") == "shared");
+        return one(
+            &argument(1, ""),
+            streams,
+            seconds,
+            &argument(4, ""),
+            argument(5, "") == "shared",
+        );
     }
     let model = argument(0, &common::demo_model());
     let (seconds, isolation) = (argument(1, "60"), argument(2, "none"));

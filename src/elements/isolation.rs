@@ -1,5 +1,6 @@
 //! A model in a process of its own, and what happens when that dies: the same for every element with a model.
 
+use std::ffi::OsStr;
 use std::sync::Arc;
 
 use gst::{glib, subclass::prelude::*};
@@ -33,7 +34,24 @@ pub enum Isolation {
     None,
 }
 
+/// What `auto` means where this is set: `process` or `none`, for all pipelines of a machine.
+const VARIABLE: &str = "SCRIBE_ISOLATION";
+
 impl Isolation {
+    /// As the property says, or else the environment.
+    pub(super) fn in_environment(self) -> Self {
+        let said = std::env::var_os(VARIABLE);
+        self.or_as_told(said.as_deref().and_then(OsStr::to_str).unwrap_or_default())
+    }
+
+    fn or_as_told(self, said: &str) -> Self {
+        match (self, said) {
+            (Isolation::Auto, "process") => Isolation::Process,
+            (Isolation::Auto, "none") => Isolation::None,
+            (named, _) => named,
+        }
+    }
+
     /// Whether a model on `device` goes to a worker.
     pub(super) fn is_process(self, device: Device) -> bool {
         match (self, device) {
@@ -174,6 +192,21 @@ mod tests {
             (Isolation::Process, Device::Cpu, true),
         ] {
             assert_eq!(isolation.is_process(device), expected, "{isolation:?} {device}");
+        }
+    }
+
+    #[test]
+    fn the_environment_decides_what_auto_means() {
+        use Isolation::{Auto, None, Process};
+        for (property, said, expected) in [
+            (Auto, "process", Process),
+            (Auto, "none", None),
+            (Auto, "", Auto),
+            (Auto, "yes", Auto),
+            (None, "process", None),
+            (Process, "none", Process),
+        ] {
+            assert_eq!(property.or_as_told(said), expected, "{property:?} {said:?}");
         }
     }
 

@@ -160,10 +160,15 @@ impl Diarizer {
     }
 
     pub(super) fn settings(&self) -> Settings {
-        self.settings
+        let settings = self
+            .settings
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .clone()
+            .clone();
+        Settings {
+            isolation: settings.isolation.in_environment(),
+            ..settings
+        }
     }
 
     /// What RTTM shall call the recording: the property, or the name of the file that is read.

@@ -147,10 +147,15 @@ impl Transcriber {
     }
 
     pub(super) fn settings(&self) -> Settings {
-        self.settings
+        let settings = self
+            .settings
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .clone()
+            .clone();
+        Settings {
+            isolation: settings.isolation.in_environment(),
+            ..settings
+        }
     }
 }
 

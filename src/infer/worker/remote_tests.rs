@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use super::*;
 use crate::infer::model::ModelSource;
 use crate::infer::onnx::SpeakersConfig;
+use crate::infer::own_file;
 use crate::infer::protocol::{FromWorker, software};
 
-/// A script that writes `first` to its socket, then beats five times a second, for ever.
+/// A script that waits to be asked for a model, writes `first` to its socket, then beats five times a second, for ever.
 fn beating(folder: &Path, first: &[FromWorker]) -> PathBuf {
     let write = |name: &str, messages: &[FromWorker]| {
         let frames = messages.iter().flat_map(|m| encode(m, &[]).unwrap());
@@ -15,9 +16,16 @@ fn beating(folder: &Path, first: &[FromWorker]) -> PathBuf {
     };
     write("first", first);
     write("beat", &[FromWorker::Heartbeat]);
+    let hello = ToWorker::Hello {
+        software: software(),
+        folders: own_file::folders(),
+    };
+    // What it says to a model that nobody has asked for yet would not be heard.
+    let greeting = encode(&hello, &[]).unwrap().len();
     let script = format!(
-        "#!/bin/sh\ncd '{}'\ncat first >&0\nwhile cat beat >&0; do sleep 0.2; done\n",
-        folder.display()
+        "#!/bin/sh\ncd '{}'\ndd bs=1 count={} <&0 >/dev/null 2>&1\ncat first >&0\nwhile cat beat >&0; do sleep 0.2; done\n",
+        folder.display(),
+        greeting + 1
     );
     let program = folder.join("worker");
     std::fs::write(&program, script).unwrap();
