@@ -61,3 +61,36 @@ fn no_gpu_library_is_linked() {
         assert!(found.is_none(), "linked to {library}: {found:?}");
     }
 }
+
+/// What would link it to CUDA is a feature that no package here has: `cuda/` is a workspace of its own.
+#[test]
+fn no_feature_brings_cuda_into_the_library() {
+    let read = |path: &str| {
+        let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(path);
+        std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+    };
+    let manifest = read("Cargo.toml");
+    assert!(!manifest.contains("whisper-rs/cuda") && !manifest.contains("[workspace]"));
+    let whisper = manifest.lines().find(|line| line.starts_with("whisper-rs "));
+    assert!(whisper.is_some_and(|line| !line.contains("cuda")), "{whisper:?}");
+    assert!(read("cuda/Cargo.toml").contains("cuda = [\"whisper-rs/cuda\"]"));
+
+    // Both sides of the protocol are built from the same versions.
+    let packages = |lock: &str| -> std::collections::BTreeSet<String> {
+        let entries = lock.split("[[package]]").skip(1);
+        let value = |entry: &str, key: &str| {
+            let line = entry.lines().find_map(|line| line.strip_prefix(key)).unwrap();
+            line.trim_matches(['"', ' ', '=']).to_owned()
+        };
+        entries
+            .map(|entry| format!("{} {}", value(entry, "name"), value(entry, "version")))
+            .collect()
+    };
+    let (ours, theirs) = (packages(&read("Cargo.lock")), packages(&read("cuda/Cargo.lock")));
+    let strange: Vec<_> = theirs.difference(&ours).collect();
+    assert_eq!(
+        strange,
+        ["scribe-worker-cuda 0.1.0"],
+        "copy Cargo.lock to cuda/ and build there"
+    );
+}

@@ -202,6 +202,21 @@ mod tests {
         );
     }
 
+    /// NVRTC needs no GPU. The stand-in of `tests/gpu` compiles the same source as C++.
+    #[test]
+    fn nvrtc_takes_the_kernel_where_it_is() {
+        // SAFETY: only tries to open the library.
+        if !unsafe { nvrtc::sys::is_culib_present() } {
+            eprintln!("skipped: there is no libnvrtc.so here");
+            return;
+        }
+        let compiled = nvrtc::compile_ptx(SOURCE).unwrap().to_src();
+        assert!(
+            compiled.contains(&format!(".visible .entry {NAME}(")),
+            "{compiled}"
+        );
+    }
+
     /// What the kernel relies on: blocks never make it read outside of the two blocks of the waveform.
     #[test]
     fn launches_stay_within_the_waveform() {

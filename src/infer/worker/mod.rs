@@ -18,6 +18,7 @@
 //! | `heartbeat` | the worker | beats |
 
 mod child;
+mod command;
 mod confine;
 mod deadline;
 mod ending;
@@ -32,6 +33,7 @@ mod trouble;
 use std::time::Duration;
 
 pub use child::serve;
+pub use command::command;
 pub use program::{find, find_for};
 pub use remote::{Health, RemoteModel};
 
