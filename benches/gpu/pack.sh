@@ -45,7 +45,7 @@ say "whisper.cpp"
 sources=$(cargo metadata --format-version 1 --locked --offline |
     python3 -c 'import json, sys; print(next(p["manifest_path"] for p in json.load(sys.stdin)["packages"] if p["name"] == "whisper-rs-sys"))')
 mkdir "$bundle/whisper.cpp"
-tar -C "$(dirname "$sources")/whisper.cpp" -c --exclude=./bindings \
+tar -C "$(dirname "$sources")/whisper.cpp" -c \
     --exclude='./ggml/src/ggml-'{vulkan,sycl,opencl,metal,cann,hexagon,hip,musa,webgpu,zdnn,zendnn,rpc,blas} . |
     tar -C "$bundle/whisper.cpp" -x
 
