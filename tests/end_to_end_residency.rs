@@ -53,15 +53,13 @@ fn peak(checkpoints: &[Checkpoint]) -> u64 {
     checkpoints.iter().map(|c| c.allocated).max().unwrap()
 }
 
-const WHISPER: &str = "model-path=bundled threads=1";
 const BIN: &str = "scribebin whisper-model=bundled threads=1";
 
 /// The larger stage and a tenth more, where all at once is the sum.
 #[test]
 fn residency_sequential_holds_one_stage_at_a_time() {
-    let transcription = peak(&checkpoints(&format!(
-        "scriberesample ! scribetranscriber {WHISPER} LOG"
-    )));
+    // Within the bin, whose own code is no part of a stage: with a model this small it would count.
+    let transcription = peak(&checkpoints(&format!("{BIN} diarize=false LOG")));
     let diarization = peak(&checkpoints("scriberesample ! scribediarizer threads=1 LOG"));
     let sequential = checkpoints(&format!("{BIN} residency=sequential LOG"));
     let concurrent = checkpoints(&format!("{BIN} residency=concurrent LOG"));
