@@ -12,7 +12,7 @@ use super::LoaderFactory;
 use super::lifecycle::Listening;
 use super::output::{self, Format};
 use super::settings::{FeatureProfile, LATENCY, LONGEST_PIECE, Mode, ONLINE_STEP, Settings};
-use super::work::{Answer, Diarization, Request};
+use super::work::{Answer, Diarization, Request, Turns};
 use crate::elements::checkpoints::Checkpoints;
 use crate::elements::cleanup;
 use crate::elements::flow::element::{FlowElement, Refusal};
@@ -20,7 +20,7 @@ use crate::elements::flow::stream::Output;
 use crate::elements::{load, pads, speech_audio_caps};
 use crate::infer::engine::Engine;
 use crate::infer::model::RunError;
-use crate::infer::speaker_models::{self, Decode, SpeakerModels};
+use crate::infer::speaker_models::{self, SpeakerModels};
 use crate::speech::diarize::{Conclusion, OfflineSession, Speaker, Turn, Voices};
 use crate::time::samples_to_time;
 
@@ -322,8 +322,8 @@ impl FlowElement for Diarizer {
 
     fn ask(&self, running: &Listening, request: Request) -> Result<Answer, Refusal> {
         match request {
-            Request::Analyse(windows, decode) => {
-                if decode != Decode::Soft {
+            Request::Analyse(windows, decode, turns) => {
+                if turns == Turns::AtTheEnd {
                     let until = windows.last().map_or(0, |w| w.start + w.samples.len() as u64);
                     self.tell_progress(until);
                 }
