@@ -259,6 +259,7 @@ impl Conversation {
                 speakers: GEOMETRY.speakers,
                 values,
             },
+            ..Analysis::default()
         }
     }
 

@@ -99,6 +99,7 @@ fn windows(audio: &[f32]) -> Vec<Window> {
         Window {
             start: start as u64,
             samples,
+            focus: None,
         }
     };
     starts.map(window).collect()

@@ -116,6 +116,7 @@ fn hear(truth: &[Turn], voices: &[Embedding], window: &Window, end: u64) -> Anal
                 .collect(),
         },
         embeddings: (0..g.speakers).map(embedding).collect(),
+        ..Analysis::default()
     }
 }
 
@@ -248,6 +249,7 @@ impl Clip {
                 .chunks(self.embeddings.shape[2])
                 .map(|e| Some(e.to_vec()))
                 .collect(),
+            ..Analysis::default()
         }
     }
 }
@@ -301,6 +303,7 @@ fn the_last_step_takes_as_long_as_the_first() {
                 values: vec![0.9; 2 * FIVE.frames],
             },
             embeddings: (0..2).map(|local| Some(who(local).clone())).collect(),
+            ..Analysis::default()
         });
         session.take_turns();
         times.push(begun.elapsed());

@@ -18,6 +18,9 @@ pub struct SpeakerFacts {
     /// The Euclidean distance between normalised embeddings at which the embedding model's maker would cut
     /// the clustering, where the file names one (metadata `clustering_threshold`).
     pub threshold: Option<f32>,
+    /// Whether speakers are best found piece by piece (see [`pieces`](crate::speech::diarize::pieces)): so with the
+    /// bundled models. With others the work is that of pyannote and diart.
+    pub pieces: bool,
 }
 
 /// A segmentation model and an embedding model. They live on one thread, see [`super::engine::Engine`], though

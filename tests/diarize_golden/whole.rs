@@ -121,6 +121,7 @@ fn diarize(windows: &Windows, samples: usize, clustering: Clustering) -> Vec<Tur
                     .iter()
                     .map(|e| (!e[0].is_nan()).then(|| e.clone()))
                     .collect(),
+                ..Analysis::default()
             });
         }
     }

@@ -66,6 +66,7 @@ pub fn facts() -> SpeakerFacts {
         online: ONLINE,
         dimension: 16,
         threshold: None,
+        pieces: false,
     }
 }
 
@@ -119,6 +120,7 @@ pub fn read(window: &Window) -> Analysis {
         start: window.start,
         scores: Scores { speakers: 3, values },
         embeddings,
+        ..Analysis::default()
     }
 }
 

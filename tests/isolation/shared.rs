@@ -66,7 +66,11 @@ fn tokens(model: &mut RemoteModel) -> usize {
 
 fn voices(model: &mut RemoteModel) -> usize {
     let samples = conversation(1)[..10 * RATE as usize].to_vec();
-    let window = diarize::Window { start: 0, samples };
+    let window = diarize::Window {
+        start: 0,
+        samples,
+        focus: None,
+    };
     let analyses = model
         .analyse(&[window], Decode::Hard, &Cancel::default())
         .unwrap();
@@ -189,6 +193,7 @@ fn its_death_is_that_of_all_and_the_first_to_come_replaces_it() {
     let window = diarize::Window {
         start: 0,
         samples: vec![0.0; 160_000],
+        focus: None,
     };
     let error = knows.analyse(&[window], Decode::Hard, &cancel).unwrap_err();
     assert_eq!(error, RunError::DeadBefore(how), "both hear the same");

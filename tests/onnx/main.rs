@@ -52,6 +52,7 @@ fn windows(count: usize, length: usize) -> Vec<Window> {
         samples: (0..length)
             .map(|i| audio[(n * common::RATE as usize + i) % audio.len()])
             .collect(),
+        focus: None,
     };
     (0..count).map(window).collect()
 }

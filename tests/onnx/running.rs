@@ -52,6 +52,7 @@ fn silence_has_no_voices() {
     let silence = Window {
         start: 5,
         samples: vec![0.0; 160_000],
+        focus: None,
     };
     let config = SpeakersConfig {
         segmentation: data("segmentation.onnx"),

@@ -13,7 +13,7 @@ use super::LoaderFactory;
 use super::lifecycle::Listening;
 use super::output::{self, Format};
 use super::settings::{FeatureProfile, LATENCY, LONGEST_PIECE, Mode, ONLINE_STEP, Settings};
-use super::work::{Answer, Diarization, Request};
+use super::work::{Answer, Diarization, Request, Turns};
 use crate::elements::checkpoints::Checkpoints;
 use crate::elements::cleanup;
 use crate::elements::flow::element::{FlowElement, Refusal};
@@ -21,7 +21,7 @@ use crate::elements::flow::stream::Output;
 use crate::elements::isolation::{Isolation, Outside, RESTART_LIMIT};
 use crate::elements::{load, pads, speech_audio_caps};
 use crate::infer::engine::Engine;
-use crate::infer::speaker_models::{Decode, SpeakerModels};
+use crate::infer::speaker_models::SpeakerModels;
 use crate::speech::diarize::{Conclusion, OfflineSession, Speaker, Turn, Voices};
 use crate::time::samples_to_time;
 
@@ -348,8 +348,8 @@ impl FlowElement for Diarizer {
 
     fn ask(&self, running: &Listening, request: Request) -> Result<Answer, Refusal> {
         match request {
-            Request::Analyse(windows, decode) => {
-                if decode != Decode::Soft {
+            Request::Analyse(windows, decode, turns) => {
+                if turns == Turns::AtTheEnd {
                     let until = windows.last().map_or(0, |w| w.start + w.samples.len() as u64);
                     self.tell_progress(until);
                 }

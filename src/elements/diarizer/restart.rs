@@ -84,5 +84,6 @@ fn silence(window: &Window, facts: Option<SpeakerFacts>) -> Analysis {
             values: vec![0.0; frames * speakers],
         },
         embeddings: vec![None; speakers],
+        pieces: Vec::new(),
     }
 }

@@ -10,8 +10,9 @@ use crate::infer::onnx::{self, ModelSource, SpeakersConfig};
 use crate::infer::speaker_models::{Decode, SpeakerFacts};
 use crate::memory::probes::Device;
 use crate::speech::diarize::cluster::Variational;
-use crate::speech::diarize::online::OnlineConfig;
-use crate::speech::diarize::{Clustering, OfflineConfig, Plda, Voices};
+use crate::speech::diarize::online::{OnlineConfig, PieceDistances};
+use crate::speech::diarize::pieces::PieceRule;
+use crate::speech::diarize::{Clustering, Hysteresis, OfflineConfig, Plda, Voices};
 use crate::time::seconds;
 
 /// When the turns come.
@@ -267,16 +268,44 @@ impl Settings {
 }
 
 impl SessionConfig {
-    /// The rule of offline windows: pyannote's hard decision unless thresholds are set.
-    pub fn decode(&self) -> Decode {
-        let usual = Settings::default();
-        if (self.onset, self.offset) == (usual.onset, usual.offset) {
+    /// The rule of offline windows: pyannote's hard decision unless thresholds are set, and none yet for pieces.
+    pub fn decode(&self, pieces: bool) -> Decode {
+        if pieces {
+            Decode::Soft
+        } else if self.presence() == Hysteresis::default() {
             Decode::Hard
         } else {
             Decode::Hysteresis {
                 onset: self.onset,
                 offset: self.offset,
             }
+        }
+    }
+
+    /// Whether speakers are found piece by piece. A PLDA has its own way to find them.
+    fn takes_pieces(&self, facts: &SpeakerFacts) -> bool {
+        facts.pieces && self.plda.is_none()
+    }
+
+    /// Where a speaker begins and ends. The properties' defaults are those of [`Hysteresis`].
+    fn presence(&self) -> Hysteresis {
+        Hysteresis {
+            onset: self.onset,
+            offset: self.offset,
+        }
+    }
+
+    /// For the bundled models, with what of it was set.
+    fn piece_rule(&self) -> PieceRule {
+        let usual = PieceRule::default();
+        PieceRule {
+            distance: self.threshold.map_or(usual.distance, |t| t * t / 2.0),
+            presence: if self.presence() == Hysteresis::default() {
+                usual.presence
+            } else {
+                self.presence()
+            },
+            ..usual
         }
     }
 
@@ -302,11 +331,12 @@ impl SessionConfig {
             min_duration_on: self.min_duration_on,
             min_duration_off: self.min_duration_off,
             exclusive: self.exclusive,
+            pieces: self.takes_pieces(facts).then(|| self.piece_rule()),
             ..OfflineConfig::default()
         }
     }
 
-    pub fn online(&self) -> OnlineConfig {
+    pub fn online(&self, facts: &SpeakerFacts) -> OnlineConfig {
         let [exactly, _, most] = self.bounds;
         let usual = OnlineConfig::default();
         OnlineConfig {
@@ -322,6 +352,13 @@ impl SessionConfig {
             exclusive: self.exclusive,
             longest_piece: LONGEST_PIECE,
             voices: self.voices.clone(),
+            pieces: self.takes_pieces(facts).then(|| match self.threshold {
+                Some(t) => PieceDistances {
+                    near: (t * t / 2.0) as f32,
+                    far: (t * t / 2.0) as f32,
+                },
+                None => PieceDistances::default(),
+            }),
             ..usual
         }
     }

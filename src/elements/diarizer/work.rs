@@ -37,10 +37,17 @@ enum Session {
     },
 }
 
+/// When the turns of analysed windows come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Turns {
+    AtTheEnd,
+    Live,
+}
+
 /// What the task has to do.
 pub(crate) enum Request {
     /// Have the models look at these.
-    Analyse(Vec<Window>, Decode),
+    Analyse(Vec<Window>, Decode, Turns),
     /// Cluster, which may take seconds: no lock may be held meanwhile. Who is known gets the name.
     Conclude(Box<OfflineSession>, Voices),
     /// The stream is over, and these people spoke.
@@ -100,7 +107,7 @@ impl Work for Diarization {
             return;
         };
         self.session = if self.online() {
-            let mut session = OnlineSession::new(self.config.online(), facts.online);
+            let mut session = OnlineSession::new(self.config.online(facts), facts.online);
             session.restart(at);
             Session::Online(Box::new(session))
         } else {
@@ -158,7 +165,9 @@ impl Work for Diarization {
                 let full = self.windows.len() >= self.config.batch;
                 if full || (self.finished && !self.windows.is_empty()) {
                     let windows = std::mem::take(&mut self.windows);
-                    return Some(Request::Analyse(windows, self.config.decode()));
+                    let pieces = windows.iter().any(|window| window.focus.is_some());
+                    let decode = self.config.decode(pieces);
+                    return Some(Request::Analyse(windows, decode, Turns::AtTheEnd));
                 }
                 if !session.is_done() {
                     return None;
@@ -175,7 +184,7 @@ impl Work for Diarization {
                 let due = std::iter::from_fn(|| session.next_window()).take(self.config.batch);
                 let windows: Vec<Window> = due.collect();
                 if !windows.is_empty() {
-                    return Some(Request::Analyse(windows, Decode::Soft));
+                    return Some(Request::Analyse(windows, Decode::Soft, Turns::Live));
                 }
                 if !session.is_done() {
                     return None;

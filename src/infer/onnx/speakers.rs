@@ -1,5 +1,6 @@
 //! A segmentation and an embedding model as the diarizer asks them.
 
+use std::ops::Range;
 use std::sync::mpsc;
 
 use super::embedding::{EmbeddingModel, FeatureProfile};
@@ -13,6 +14,7 @@ use crate::infer::model::{Cancel, LoadError, RunError};
 use crate::infer::speaker_models::{Decode, SpeakerFacts, SpeakerModels};
 use crate::memory::estimate::{self, Estimate, Place};
 use crate::memory::probes::Device;
+use crate::speech::diarize::pieces::{Cut, Piece, cut, piece_mask};
 use crate::speech::diarize::{
     Analysis, Embedding, Geometry, Hysteresis, Scores, Window, embedding_mask, too_few_frames,
 };
@@ -85,6 +87,7 @@ pub struct OnnxSpeakers {
     embedding: EmbeddingModel,
     batch_size: usize,
     in_parallel: bool,
+    are_bundled: bool,
 }
 
 /// What the segmentation model makes of a window.
@@ -92,6 +95,13 @@ struct Heard {
     scores: Scores,
     /// 0 and 1, where the scores are neither.
     active: Option<Scores>,
+}
+
+impl Heard {
+    /// 0 and 1.
+    fn active(&self) -> &Scores {
+        self.active.as_ref().unwrap_or(&self.scores)
+    }
 }
 
 impl OnnxSpeakers {
@@ -143,6 +153,7 @@ impl OnnxSpeakers {
             embedding,
             batch_size: config.batch_size.max(1),
             in_parallel: threads > 1,
+            are_bundled: [&config.segmentation, &config.embedding] == [&ModelSource::Bundled; 2],
         })
     }
 
@@ -216,6 +227,7 @@ impl SpeakerModels for OnnxSpeakers {
             online: self.segmentation.online(),
             dimension: self.embedding.dimension(),
             threshold: self.embedding.threshold(),
+            pieces: self.are_bundled,
         }
     }
 
@@ -296,14 +308,17 @@ fn hear(model: &mut SegmentationModel, windows: &[Window], task: &Task<'_>) -> R
     Ok(heard.collect())
 }
 
-/// The voices of those who speak in a window. Its features are made once, and not at all in silence.
+/// The voices in a window, as it asks for them. Its features are made once, and not at all in silence.
 fn voices(
     model: &mut EmbeddingModel,
     window: &Window,
     heard: Heard,
     task: &Task<'_>,
 ) -> Result<Analysis, RunError> {
-    let active = heard.active.as_ref().unwrap_or(&heard.scores);
+    if let Some(focus) = &window.focus {
+        return pieces(model, window, focus, heard, task);
+    }
+    let active = heard.active();
     let mut features = None;
     let mut embeddings = Vec::with_capacity(active.speakers);
     for speaker in 0..active.speakers {
@@ -321,5 +336,45 @@ fn voices(
         start: window.start,
         scores: heard.scores,
         embeddings,
+        pieces: Vec::new(),
+    })
+}
+
+/// The voices of the pieces of speech in the focus of a window.
+fn pieces(
+    model: &mut EmbeddingModel,
+    window: &Window,
+    focus: &Range<usize>,
+    heard: Heard,
+    task: &Task<'_>,
+) -> Result<Analysis, RunError> {
+    let active = heard.active();
+    let cuts = cut(
+        &heard.scores,
+        active,
+        &task.geometry.frames_in(focus),
+        &task.geometry,
+    );
+    let mut pieces = Vec::with_capacity(cuts.len());
+    if !cuts.is_empty() {
+        let features = model.features(window.start, &window.samples);
+        for Cut { speaker, frames } in cuts {
+            let (mask, clean) = piece_mask(active, &frames, task.too_few);
+            let voice = model.cut(&features, &mask, &task.geometry);
+            if let Some(embedding) = model.embed(voice, task.cancel)? {
+                pieces.push(Piece {
+                    speaker,
+                    frames,
+                    clean,
+                    embedding,
+                });
+            }
+        }
+    }
+    Ok(Analysis {
+        start: window.start,
+        scores: heard.scores,
+        embeddings: Vec::new(),
+        pieces,
     })
 }

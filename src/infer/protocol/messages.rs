@@ -163,6 +163,7 @@ pub fn software() -> String {
 mod tests {
     use super::*;
     use crate::infer::protocol::frame;
+    use crate::speech::diarize::pieces::Piece;
     use crate::speech::diarize::{Analysis, Geometry, Scores};
     use crate::speech::transcribe::{Hypothesis, Segment, Token};
 
@@ -195,12 +196,19 @@ mod tests {
                 values: vec![0.1, 0.0, 1.0],
             },
             embeddings: vec![Some(vec![-0.5, f32::MIN_POSITIVE]), None],
+            pieces: vec![Piece {
+                speaker: 1,
+                frames: 3..90,
+                clean: 80,
+                embedding: vec![0.25],
+            }],
         };
         let facts = SpeakerFacts {
             geometry: Geometry::PYANNOTE_3,
             online: Geometry::PYANNOTE_3,
             dimension: 256,
             threshold: Some(0.7),
+            pieces: true,
         };
         for news in [
             News::Answer {

@@ -1,5 +1,6 @@
 //! What models are asked and what they say, as it travels: the one place that knows both forms.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -19,8 +20,8 @@ pub enum Question {
     Window(Header),
     /// Who speaks when in each of these windows?
     Windows {
-        /// Start and number of samples of each; the samples lie one behind the other.
-        windows: Vec<(u64, u32)>,
+        /// The samples of all lie one behind the other.
+        windows: Vec<Span>,
         /// [`speaker_models::Request::Windows`].
         decode: Decode,
     },
@@ -37,6 +38,15 @@ pub struct Header {
     context: Context,
     history: Vec<i32>,
     language: Option<Arc<str>>,
+}
+
+/// A [`diarize::Window`] without its samples.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Span {
+    start: u64,
+    /// How many.
+    samples: u32,
+    focus: Option<Range<usize>>,
 }
 
 /// What a model says.
@@ -86,7 +96,11 @@ pub fn pack_windows(windows: &[diarize::Window], decode: Decode) -> Packed<'_> {
         question: Question::Windows {
             windows: windows
                 .iter()
-                .map(|w| (w.start, w.samples.len() as u32))
+                .map(|w| Span {
+                    start: w.start,
+                    samples: w.samples.len() as u32,
+                    focus: w.focus.clone(),
+                })
                 .collect(),
             decode,
         },
@@ -177,16 +191,19 @@ fn misdirected(question: &Question) -> ProtocolError {
     ProtocolError::Malformed(format!("a model of another kind was asked {question:?}"))
 }
 
-/// The windows of these starts and lengths in `audio`.
-fn cut(windows: &[(u64, u32)], mut audio: &[f32]) -> Result<Vec<diarize::Window>, ProtocolError> {
+/// These windows, with their samples out of `audio`.
+fn cut(windows: &[Span], mut audio: &[f32]) -> Result<Vec<diarize::Window>, ProtocolError> {
     let short = || ProtocolError::Malformed("the windows of a request are not as long as its audio".into());
     let mut found = Vec::new(); // it grows as audio is found for it, whatever was announced
-    for (start, length) in windows {
-        let (samples, rest) = audio.split_at_checked(*length as usize).ok_or_else(short)?;
+    for window in windows {
+        let (samples, rest) = audio
+            .split_at_checked(window.samples as usize)
+            .ok_or_else(short)?;
         audio = rest;
         found.push(diarize::Window {
-            start: *start,
+            start: window.start,
             samples: samples.to_vec(),
+            focus: window.focus.clone(),
         });
     }
     match audio {
@@ -235,6 +252,7 @@ mod tests {
         let window = |start: u64, length: usize| diarize::Window {
             start,
             samples: (0..length).map(|i| i as f32 / 8.0).collect(),
+            focus: (length > 2).then_some(1..length),
         };
         let windows = [window(0, 3), window(16_000, 0), window(u64::MAX, 2)];
         let decode = Decode::Hysteresis {
@@ -265,7 +283,14 @@ mod tests {
             language: None,
         });
         let windows = |lengths: &[u32]| Question::Windows {
-            windows: lengths.iter().map(|length| (0, *length)).collect(),
+            windows: lengths
+                .iter()
+                .map(|samples| Span {
+                    start: 0,
+                    samples: *samples,
+                    focus: None,
+                })
+                .collect(),
             decode: Decode::Hard,
         };
         let says = |error: ProtocolError, text: &str| assert!(error.to_string().contains(text), "{error}");

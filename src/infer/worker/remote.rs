@@ -220,6 +220,7 @@ impl SpeakerModels for RemoteModel {
                 online: Geometry::PYANNOTE_3,
                 dimension: 0,
                 threshold: None,
+                pieces: false,
             },
         }
     }

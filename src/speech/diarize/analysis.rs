@@ -1,6 +1,10 @@
 //! What goes to the speaker models, and what comes back.
 
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
+
+use super::pieces::Piece;
 
 /// The shape of a segmentation model: how it cuts a window into frames. In samples and counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +22,15 @@ pub struct Geometry {
 }
 
 impl Geometry {
+    /// The frames that are centred in a range of samples of the window.
+    pub fn frames_in(&self, samples: &Range<usize>) -> Range<usize> {
+        let frame = |sample: usize| {
+            let behind = sample.saturating_sub(self.receptive_field / 2);
+            behind.div_ceil(self.frame_step.max(1)).min(self.frames)
+        };
+        frame(samples.start)..frame(samples.end)
+    }
+
     /// pyannote segmentation-3.0 on its 10 s window, as its ONNX metadata say.
     pub const PYANNOTE_3: Geometry = Geometry {
         window: 160_000,
@@ -35,6 +48,9 @@ pub struct Window {
     pub start: u64,
     /// As many samples as [`Geometry::window`] says; zeros stand where the recording has no audio.
     pub samples: Vec<f32>,
+    /// Where its voices are wanted piece by piece, in samples of the window (see [`super::pieces`]); `None` for one voice
+    /// of each local speaker, from all of the window.
+    pub focus: Option<Range<usize>>,
 }
 
 /// How active each local speaker is in each frame of a window.
@@ -65,4 +81,6 @@ pub struct Analysis {
     pub scores: Scores,
     /// One for each local speaker; `None` for one who says nothing, or too little to be embedded.
     pub embeddings: Vec<Option<Embedding>>,
+    /// The pieces with a frame in [`Window::focus`] that have a voice, in order.
+    pub pieces: Vec<Piece>,
 }

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use super::cluster::{Blocks, Variational, Voices, agglomerate, cluster_variationally};
+use super::pieces::{self, Heard, Known, Piece, PieceRule, Presence, Timeline};
 use super::vectors::normalised;
 use super::{
     Activity, Assigner, Bounds, Embedding, Grid, OfflineConfig, Placed, Reconstruction, Turn, TurnBuilder,
 };
+use crate::time::SAMPLE_RATE;
 
 /// pyannote.audio 3.1's threshold (`clustering.threshold` of speaker-diarization-3.1), tuned for WeSpeaker's ResNet34.
 pub const PYANNOTE_THRESHOLD: f64 = 0.704_565_496_394_579_9;
@@ -63,6 +65,8 @@ pub(super) struct Record {
     pub activity: Activity,
     /// By local speaker.
     pub embeddings: Vec<Option<Embedding>>,
+    /// Where pieces were asked for.
+    pub pieces: Vec<Piece>,
 }
 
 impl Record {
@@ -77,21 +81,93 @@ impl Record {
     }
 }
 
-/// The turns and speakers of a recording of `windows` windows and `samples` samples; windows without a record are
-/// silent.
-pub(super) fn conclude(
+/// How long the recording is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Extent {
+    pub grid: Grid,
+    pub windows: u64,
+    pub samples: u64,
+}
+
+/// The turns and speakers of a recording, whose windows without a record are silent, from the voices of pieces.
+pub(super) fn conclude_pieces(
     records: &[Record],
-    grid: &Grid,
-    windows: u64,
-    samples: u64,
+    presence: &Presence,
+    extent: &Extent,
+    rule: &PieceRule,
     config: &OfflineConfig,
 ) -> Conclusion {
+    let Extent {
+        grid,
+        windows,
+        samples,
+    } = extent;
+    let bounds = config.bounds();
+    let found = {
+        let known: Vec<Known> = records.iter().flat_map(|record| known(record, extent)).collect();
+        pieces::find(&known, rule, &bounds, &Blocks::default())
+    };
+    let mut timeline = Timeline::default();
+    let mut speakers = found.speaker.iter().copied();
+    for record in records {
+        let placed = record.pieces.iter().zip(&mut speakers);
+        timeline.add(&Heard {
+            first: grid.first_frame(record.window),
+            activity: &record.activity,
+            pieces: placed
+                .map(|(p, speaker)| (p.frames.clone(), p.speaker, speaker))
+                .collect(),
+        });
+    }
+    let mut counts = presence.counts(grid, *windows, rule.presence);
+    if config.exclusive || bounds.at_once() < 2 {
+        counts.iter_mut().for_each(|count| *count = (*count).min(1));
+    }
+    let mut builder = TurnBuilder::default();
+    timeline.finish(&counts, |vote| builder.push(vote));
+    let (turns, named) = builder.finish(grid, grid.frames_in(*windows), *samples, &config.turn_rule());
+    let speakers = named.into_iter().map(|named| Speaker {
+        embedding: found.centroids[named.speaker].iter().map(|x| *x as f32).collect(),
+        label: named.label,
+        speech: named.speech,
+    });
+    Conclusion {
+        speakers: speakers.collect(),
+        turns,
+    }
+}
+
+/// The pieces of a window as the clustering sees them.
+fn known<'a>(record: &'a Record, extent: &Extent) -> impl Iterator<Item = Known<'a>> {
+    let Extent { grid, windows, .. } = *extent;
+    let geometry = *grid.geometry();
+    let focus = geometry.frames_in(&grid.focus(record.window, record.window + 1 == windows));
+    let seconds = move |frames: usize| (frames * geometry.frame_step) as f64 / f64::from(SAMPLE_RATE);
+    record.pieces.iter().map(move |piece| {
+        let shared = piece.frames.start.max(focus.start)..piece.frames.end.min(focus.end);
+        // As much of it is clean here as in all of the piece.
+        let part = shared.len() as f64 / piece.frames.len().max(1) as f64;
+        Known {
+            voice: &piece.embedding,
+            clean: seconds(piece.clean),
+            share: seconds(piece.clean) * part,
+        }
+    })
+}
+
+/// The turns and speakers of a recording, whose windows without a record are silent.
+pub(super) fn conclude(records: &[Record], extent: &Extent, config: &OfflineConfig) -> Conclusion {
+    let Extent {
+        grid,
+        windows,
+        samples,
+    } = extent;
     let bounds = config.bounds();
     let speakers = find_speakers(records, grid, config, &bounds);
     let at_once = if config.exclusive { 1 } else { bounds.at_once() };
     let plan = Reconstruction {
         grid: *grid,
-        windows,
+        windows: *windows,
         speakers: speakers.centroids().len(),
         at_once,
     };
@@ -99,7 +175,7 @@ pub(super) fn conclude(
     plan.run(records.iter().map(|record| speakers.place(record)), |vote| {
         builder.push(vote)
     });
-    let (turns, named) = builder.finish(grid, grid.frames_in(windows), samples, &config.turn_rule());
+    let (turns, named) = builder.finish(grid, grid.frames_in(*windows), *samples, &config.turn_rule());
     let speakers = named.into_iter().map(|named| Speaker {
         embedding: speakers.embedding(named.speaker),
         label: named.label,

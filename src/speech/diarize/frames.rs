@@ -3,6 +3,8 @@
 //! The line counts samples from 0, the first of the recording (or after a seek). Windows follow each other by a
 //! step; the frames of all windows are laid onto one common row of frames.
 
+use std::ops::Range;
+
 use super::Geometry;
 
 /// The windows and frames of a recording.
@@ -52,6 +54,16 @@ impl Grid {
         } else {
             1 + behind_the_first.div_ceil(self.step)
         }
+    }
+
+    /// What a window answers for where each moment is asked about once, in samples of the window: a step in its
+    /// middle; the first window from its beginning, the last to its end.
+    pub fn focus(&self, window: u64, is_last: bool) -> Range<usize> {
+        let length = self.geometry.window;
+        let step = (self.step as usize).min(length);
+        let middle = (length - step) / 2;
+        let start = if window == 0 { 0 } else { middle };
+        start..if is_last { length } else { middle + step }
     }
 
     /// The common frame that a window's first frame falls on: the closest one, halves to the even, as pyannote's
@@ -141,6 +153,24 @@ mod tests {
         }
         assert_eq!(PYANNOTE.centre(0), 495);
         assert_eq!(PYANNOTE.centre(2), 1_035);
+    }
+
+    #[test]
+    fn each_moment_is_in_the_focus_of_one_window() {
+        for (step, windows) in [(16_000, 5), (8_000, 3), (160_000, 2), (70_001, 4), (16_000, 1)] {
+            let grid = Grid::new(Geometry::PYANNOTE_3, step);
+            let mut at = 0;
+            for window in 0..windows {
+                let focus = grid.focus(window, window + 1 == windows);
+                assert_eq!(
+                    grid.start(window) + focus.start as u64,
+                    at,
+                    "window {window} at {step}"
+                );
+                at = grid.start(window) + focus.end as u64;
+            }
+            assert_eq!(at, grid.start(windows - 1) + 160_000);
+        }
     }
 
     #[test]

@@ -15,6 +15,7 @@ mod matching;
 mod offline;
 pub mod online;
 mod pairs;
+pub mod pieces;
 mod plda;
 mod powerset;
 mod reconstruct;

@@ -8,7 +8,8 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 
-use super::conclude::{Conclusion, Record, conclude};
+use super::conclude::{Conclusion, Extent, Record, conclude, conclude_pieces};
+use super::pieces::{PieceRule, Presence};
 use super::{Activity, Analysis, Bounds, Clustering, Geometry, Grid, TurnRule, Window};
 use crate::time::seconds;
 
@@ -37,6 +38,9 @@ pub struct OfflineConfig {
     pub min_duration_off: u64,
     /// One speaker at a time: whom most windows hear.
     pub exclusive: bool,
+    /// Speakers are found from pieces of speech, see [`super::pieces`], and not from a window's local speakers:
+    /// `clustering` and `constrained` do not count then. Scores must be soft.
+    pub pieces: Option<PieceRule>,
 }
 
 impl Default for OfflineConfig {
@@ -52,6 +56,7 @@ impl Default for OfflineConfig {
             min_duration_on: 0,
             min_duration_off: 0,
             exclusive: false,
+            pieces: None,
         }
     }
 }
@@ -69,6 +74,7 @@ impl OfflineConfig {
         TurnRule {
             min_duration_off: self.min_duration_off,
             min_duration_on: self.min_duration_on,
+            leave_others: self.pieces.is_some(),
         }
     }
 }
@@ -89,6 +95,7 @@ pub struct OfflineSession {
     pending: VecDeque<u64>,
     is_finished: bool,
     records: Vec<Record>,
+    presence: Presence,
 }
 
 #[derive(Clone, Debug)]
@@ -116,6 +123,7 @@ impl OfflineSession {
             pending: VecDeque::new(),
             is_finished: false,
             records: Vec::new(),
+            presence: Presence::default(),
         }
     }
 
@@ -181,11 +189,16 @@ impl OfflineSession {
                 );
             }
         }
+        let focus = self.config.pieces.map(|_| {
+            let is_last = self.is_finished && window + 1 == self.due();
+            self.grid.focus(window, is_last)
+        });
         self.pending.push_back(window);
         self.advance(window + 1);
         Some(Window {
             start: self.origin + start,
             samples,
+            focus,
         })
     }
 
@@ -197,11 +210,15 @@ impl OfflineSession {
         };
         self.pending.pop_front();
         let activity = Activity::new(&analysis.scores, self.grid.geometry().frames);
-        if activity.frames().iter().any(|frame| *frame != 0) {
+        if self.config.pieces.is_some() {
+            self.presence.add(self.grid.first_frame(window), &analysis.scores);
+        }
+        if activity.frames().iter().any(|frame| *frame != 0) || !analysis.pieces.is_empty() {
             self.records.push(Record {
                 window,
                 activity,
                 embeddings: analysis.embeddings,
+                pieces: analysis.pieces,
             });
         }
     }
@@ -233,7 +250,18 @@ impl OfflineSession {
             self.pending.front().copied().unwrap_or(self.next)
         };
         let records = std::mem::take(&mut self.records);
-        let mut conclusion = conclude(&records, &self.grid, windows, self.end, &self.config);
+        let extent = Extent {
+            grid: self.grid,
+            windows,
+            samples: self.end,
+        };
+        let mut conclusion = match &self.config.pieces {
+            Some(rule) => {
+                let presence = std::mem::take(&mut self.presence);
+                conclude_pieces(&records, &presence, &extent, rule, &self.config)
+            }
+            None => conclude(&records, &extent, &self.config),
+        };
         for turn in &mut conclusion.turns {
             turn.start += self.origin;
             turn.end += self.origin;
@@ -246,10 +274,13 @@ impl OfflineSession {
         let window = self.grid.geometry().window as u64;
         if self.is_finished {
             self.grid.windows_in(self.end)
-        } else if self.end < window {
-            0
         } else {
-            (self.end - window) / self.grid.step() + 1
+            // The last window answers for all behind its middle: whether it is the last must be known.
+            let ahead = u64::from(self.config.pieces.is_some());
+            match self.end.checked_sub(window + ahead) {
+                Some(behind_the_first) => behind_the_first / self.grid.step() + 1,
+                None => 0,
+            }
         }
     }
 

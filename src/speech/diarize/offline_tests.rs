@@ -51,6 +51,7 @@ fn analyse(window: &Window) -> Analysis {
             values: values.collect(),
         },
         embeddings: (0..3).map(embedding).collect(),
+        ..Analysis::default()
     }
 }
 

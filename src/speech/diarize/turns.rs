@@ -1,5 +1,6 @@
 //! Active frames → turns.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::{Grid, Turn, Vote};
@@ -11,6 +12,8 @@ pub struct TurnRule {
     pub min_duration_off: u64,
     /// Turns that are then shorter than this are dropped.
     pub min_duration_on: u64,
+    /// A pause in which somebody else speaks is not bridged. pyannote bridges it.
+    pub leave_others: bool,
 }
 
 /// Collects the frames of each speaker into stretches without a hole.
@@ -48,6 +51,20 @@ impl TurnBuilder {
         }
     }
 
+    /// Where anybody speaks, in order and apart.
+    fn spoken(&self) -> Vec<Range<u64>> {
+        let mut all: Vec<Range<u64>> = self.stretches.iter().flatten().map(|s| s.start..s.end).collect();
+        all.sort_by_key(|range| range.start);
+        all.dedup_by(|next, last| {
+            let joins = next.start <= last.end;
+            if joins {
+                last.end = last.end.max(next.end);
+            }
+            joins
+        });
+        all
+    }
+
     /// The turns of a recording of `samples` samples and `frames` frames, in order of their starts, then ends. They
     /// begin at the centre of the first active frame and end at that of the first inactive one, or at the end.
     ///
@@ -55,7 +72,13 @@ impl TurnBuilder {
     /// appearance.
     pub fn finish(self, grid: &Grid, frames: u64, samples: u64, rule: &TurnRule) -> (Vec<Turn>, Vec<Named>) {
         let mut turns: Vec<(usize, u64, u64, f64)> = Vec::new();
+        let spoken = if rule.leave_others {
+            self.spoken()
+        } else {
+            Vec::new()
+        };
         for (speaker, stretches) in self.stretches.into_iter().enumerate() {
+            let mut before: Option<Stretch> = None;
             let begun = turns.len();
             for stretch in stretches {
                 let start = grid.centre(stretch.start);
@@ -66,8 +89,12 @@ impl TurnBuilder {
                     continue;
                 }
                 let agreement = stretch.agreement / (stretch.end - stretch.start) as f64;
+                let pause = before.replace(stretch).map_or(0, |before| before.end)..stretch.start;
+                let is_taken = spoken[spoken.partition_point(|s| s.end <= pause.start)..]
+                    .first()
+                    .is_some_and(|s| s.start < pause.end);
                 match turns[begun..].last_mut() {
-                    Some(last) if start - last.2 < rule.min_duration_off => {
+                    Some(last) if start - last.2 < rule.min_duration_off && !is_taken => {
                         // By length: a bridge says nothing of how sure the models were.
                         let (before, now) = ((last.2 - last.1) as f64, (end - start) as f64);
                         last.3 = (last.3 * before + agreement * now) / (before + now);
@@ -176,6 +203,7 @@ mod tests {
         let rule = |min_duration_off, min_duration_on| TurnRule {
             min_duration_off,
             min_duration_on,
+            leave_others: false,
         };
         let track = ["55.8..#........."];
         let all = [
@@ -194,6 +222,34 @@ mod tests {
         );
         assert_eq!(turns(&track, 999, rule(11, 11)), [turn("00", 5, 45, 0.6)]);
         assert_eq!(turns(&track, 999, rule(0, 11)), [turn("00", 5, 25, 0.5)]);
+    }
+
+    #[test]
+    fn a_pause_in_which_another_speaks_may_be_left() {
+        let rule = |leave_others| TurnRule {
+            min_duration_off: 100,
+            leave_others,
+            ..TurnRule::default()
+        };
+        let tracks = ["##..##..##......", "......##........"];
+        let (first, last) = (turn("00", 5, 65, 1.0), turn("01", 65, 85, 1.0));
+        assert_eq!(
+            turns(&tracks, 999, rule(false)),
+            [turn("00", 5, 105, 1.0), last.clone()]
+        );
+        assert_eq!(
+            turns(&tracks, 999, rule(true)),
+            [first, last, turn("00", 85, 105, 1.0)]
+        );
+        let overlapped = ["##..##..........", ".####..........."];
+        assert_eq!(
+            turns(&overlapped, 999, rule(true)),
+            [
+                turn("00", 5, 25, 1.0),
+                turn("01", 15, 55, 1.0),
+                turn("00", 45, 65, 1.0)
+            ]
+        );
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::blocks::Blocks;
 use super::dendrogram::Dendrogram;
-use super::linkage::{Points, centroid_linkage};
+use super::linkage::{Linkage, Points, centroid_linkage};
 use super::voices::Voices;
 use super::{Bounds, renumber};
 use crate::speech::diarize::vectors::{dot, normalised};
@@ -19,7 +19,7 @@ pub fn agglomerate(voices: &Voices, threshold: f64, bounds: &Bounds, blocks: &Bl
     if voices.len() < 2 {
         return vec![0; voices.len()];
     }
-    let (points, point_of) = blocks.condense(voices);
+    let (points, point_of) = blocks.condense(voices, Linkage::Centroid);
     let dendrogram = centroid_linkage(&points, 1);
     let smallest = smallest_cluster(voices.len());
     let mut clusters = dendrogram.cut(threshold);
@@ -42,7 +42,7 @@ fn smallest_cluster(voices: usize) -> u32 {
 
 /// Walks over the merges, those with heights near the threshold first, until a cut behind one of them gives the
 /// `wanted` number of large clusters; the closest number otherwise.
-fn cut_elsewhere(
+pub(in super::super) fn cut_elsewhere(
     tree: &Dendrogram,
     points: &Points,
     threshold: f64,
@@ -87,7 +87,11 @@ fn count_large(points: &Points, clusters: &[usize], smallest: u32) -> usize {
 
 /// Puts the points of the clusters that are not kept to the kept cluster whose centroid points in the most similar
 /// direction. All become one when none is kept. Numbers the rest anew, in order.
-pub(super) fn absorb(points: &Points, clusters: Vec<usize>, is_kept: impl Fn(usize) -> bool) -> Vec<usize> {
+pub(in super::super) fn absorb(
+    points: &Points,
+    clusters: Vec<usize>,
+    is_kept: impl Fn(usize) -> bool,
+) -> Vec<usize> {
     let count = clusters.iter().max().map_or(0, |last| last + 1);
     let centroids = points.centroids(&clusters, count);
     let directions: Vec<Vec<f64>> = (0..count).map(|c| normalised(centroids.point(c))).collect();

@@ -1,12 +1,12 @@
 //! Clustering of more points than a matrix of all pairs has room for, in two stages.
 //!
 //! Consecutive points are merged in blocks, closest first, until a small share of each block is left; those centroids,
-//! weighted by what they stand for, are then clustered as one set. Centroid linkage merges the closest first in any
+//! weighted by what they stand for, are then clustered as one set. Both linkages merge the closest first in any
 //! case, and a speaker who talks is heard in many windows of a block: what a block merges early would have been merged
 //! early in the whole, too. Time and memory grow with the number of blocks. (NeMo's long-form clustering works
 //! in the same two stages, with 10,000 embeddings a block.)
 
-use super::linkage::{Points, centroid_linkage};
+use super::linkage::{Linkage, Points, link};
 use super::voices::Voices;
 
 /// How much is clustered at once.
@@ -35,14 +35,14 @@ impl Default for Blocks {
 
 impl Blocks {
     /// The voices as few enough points for one set, and the point that each voice went into.
-    pub fn condense(&self, voices: &Voices) -> (Points, Vec<usize>) {
+    pub fn condense(&self, voices: &Voices, rule: Linkage) -> (Points, Vec<usize>) {
         if voices.len() <= self.most {
             return (voices.points(0..voices.len()), (0..voices.len()).collect());
         }
         let mut points = Points::new(voices.dimension());
         let mut point_of = Vec::with_capacity(voices.len());
         for block in self.cut(voices.len()) {
-            self.merge(&voices.points(block), &mut points, &mut point_of);
+            self.merge(&voices.points(block), rule, &mut points, &mut point_of);
         }
         while points.len() > self.most.max(self.left) {
             let mut fewer = Points::new(points.dimension());
@@ -50,7 +50,7 @@ impl Blocks {
             for block in self.cut(points.len()) {
                 let mut part = Points::new(points.dimension());
                 block.for_each(|i| part.push(points.point(i).iter().copied(), points.weight(i)));
-                self.merge(&part, &mut fewer, &mut merged);
+                self.merge(&part, rule, &mut fewer, &mut merged);
             }
             if fewer.len() >= points.len() {
                 break; // blocks too small to lose anything: no setting that makes sense
@@ -67,8 +67,8 @@ impl Blocks {
         (0..blocks).map(move |b| b * points / blocks..(b + 1) * points / blocks)
     }
 
-    fn merge(&self, block: &Points, points: &mut Points, point_of: &mut Vec<usize>) {
-        let dendrogram = centroid_linkage(block, self.left);
+    fn merge(&self, block: &Points, rule: Linkage, points: &mut Points, point_of: &mut Vec<usize>) {
+        let dendrogram = link(block, rule, self.left);
         let clusters = dendrogram.cut_after(usize::MAX);
         let centroids = block.centroids(&clusters, clusters.iter().max().map_or(0, |last| last + 1));
         point_of.extend(clusters.iter().map(|cluster| points.len() + cluster));
@@ -92,7 +92,7 @@ mod tests {
     fn few_voices_are_left_as_they_are() {
         let rows = rows(9);
         let (voices, _) = Voices::new(rows.iter().map(|r| &r[..]));
-        let (points, point_of) = Blocks::default().condense(&voices);
+        let (points, point_of) = Blocks::default().condense(&voices, Linkage::Centroid);
         assert_eq!((points.len(), point_of), (9, (0..9).collect()));
     }
 
@@ -102,7 +102,7 @@ mod tests {
         let (voices, _) = Voices::new(rows.iter().map(|r| &r[..]));
         for (size, left) in [(100, 10), (50, 10), (30, 6), (1_000, 3)] {
             let blocks = Blocks { most: 40, size, left };
-            let (points, point_of) = blocks.condense(&voices);
+            let (points, point_of) = blocks.condense(&voices, Linkage::Average);
             assert!(points.len() <= 40, "{blocks:?}: {}", points.len());
             assert_eq!((0..points.len()).map(|i| points.weight(i)).sum::<u32>(), 1_000);
             for i in 0..points.len() {
@@ -132,7 +132,7 @@ mod tests {
                 left: 9,
             },
         ] {
-            let (points, point_of) = blocks.condense(&voices);
+            let (points, point_of) = blocks.condense(&voices, Linkage::Centroid);
             assert!(!points.is_empty() && point_of.len() == 50);
         }
     }

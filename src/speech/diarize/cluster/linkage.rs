@@ -1,13 +1,51 @@
-//! Agglomerative clustering with centroid linkage: again and again, the two clusters whose centroids are closest
-//! become one.
+//! Agglomerative clustering: again and again, the two clusters that are closest become one.
 //!
-//! The result is that of scipy's `linkage(points, method="centroid")`, up to the order of equal distances. Distances
+//! The result is that of scipy's `linkage(points, method="centroid")`, or of `linkage(points, method="average",
+//! metric="cosine")` for points of length 1, up to the order of equal distances. Distances
 //! are updated by the formula of Lance and Williams; nearest neighbours are remembered and looked up again only when
 //! they went away (the generic algorithm of Müllner, "Modern hierarchical, agglomerative clustering algorithms",
 //! 2011). Memory: half a matrix of f64; time: about the square of the points.
 
 use super::dendrogram::{Dendrogram, Merge};
-use crate::speech::diarize::vectors::squared_distance;
+use crate::speech::diarize::vectors::{dot, squared_distance};
+
+/// What the distance of two clusters is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Linkage {
+    /// The Euclidean distance of their centroids, as pyannote has it.
+    #[default]
+    Centroid,
+    /// The mean of the cosine distances of all pairs of their embeddings, which have the length 1. It does not
+    /// become less when a cluster grows and its noise averages out, so that one threshold serves short and long recordings.
+    Average,
+}
+
+impl Linkage {
+    /// The distance of two points as it is kept: squared, where its root is meant.
+    fn between(self, a: &[f64], b: &[f64]) -> f64 {
+        match self {
+            Linkage::Centroid => squared_distance(a, b),
+            // For points that stand for several embeddings too: the product of means is the mean of the products.
+            Linkage::Average => 1.0 - dot(a, b),
+        }
+    }
+
+    /// What a merge of two clusters with so many embeddings, so far apart, brings all others nearer than their mean
+    /// distance to both (Lance and Williams).
+    fn gained(self, wx: f64, wy: f64, apart: f64) -> f64 {
+        match self {
+            Linkage::Centroid => apart * wx * wy / ((wx + wy) * (wx + wy)),
+            Linkage::Average => 0.0,
+        }
+    }
+
+    fn height(self, kept: f64) -> f64 {
+        match self {
+            Linkage::Centroid => kept.max(0.0).sqrt(),
+            Linkage::Average => kept.max(0.0),
+        }
+    }
+}
 
 /// Points that stand for one or more embeddings each.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -85,11 +123,16 @@ impl Points {
     }
 }
 
-/// Merges `points` until `clusters` are left (1 for the whole tree).
+/// Merges `points` by the distance of centroids until `clusters` are left (1 for the whole tree).
 pub fn centroid_linkage(points: &Points, clusters: usize) -> Dendrogram {
+    link(points, Linkage::Centroid, clusters)
+}
+
+/// Merges `points` until `clusters` are left (1 for the whole tree).
+pub fn link(points: &Points, rule: Linkage, clusters: usize) -> Dendrogram {
     let n = points.len();
     let mut dendrogram = Dendrogram::new(n);
-    let mut linkage = Linkage::new(points);
+    let mut linkage = Working::new(points, rule);
     for _ in 0..n.saturating_sub(clusters.max(1)) {
         let (x, y, height) = linkage.closest();
         let (left, right) = (
@@ -109,8 +152,9 @@ pub fn centroid_linkage(points: &Points, clusters: usize) -> Dendrogram {
 }
 
 /// The clusters as they stand; a cluster lives in the place of one of its points.
-struct Linkage {
-    /// Squared distances of all pairs of places `i < j`, row by row.
+struct Working {
+    rule: Linkage,
+    /// Distances, as the rule keeps them, of all pairs of places `i < j`, row by row.
     distances: Vec<f64>,
     places: usize,
     /// The places that hold a cluster, in order.
@@ -125,19 +169,20 @@ struct Linkage {
 #[derive(Clone, Copy)]
 struct Nearest {
     place: usize,
-    squared: f64,
+    kept: f64,
     /// The neighbour may have moved away: the distance is no more than a lower bound.
     is_stale: bool,
 }
 
-impl Linkage {
-    fn new(points: &Points) -> Self {
+impl Working {
+    fn new(points: &Points, rule: Linkage) -> Self {
         let n = points.len();
         let mut distances = Vec::with_capacity(n * n.saturating_sub(1) / 2);
         for i in 0..n {
-            distances.extend((i + 1..n).map(|j| squared_distance(points.point(i), points.point(j))));
+            distances.extend((i + 1..n).map(|j| rule.between(points.point(i), points.point(j))));
         }
         let mut linkage = Self {
+            rule,
             distances,
             places: n,
             alive: (0..n).collect(),
@@ -159,16 +204,16 @@ impl Linkage {
     fn find_nearest(&self, place: usize, from: usize) -> Nearest {
         let mut nearest = Nearest {
             place,
-            squared: f64::INFINITY,
+            kept: f64::INFINITY,
             is_stale: false,
         };
         // The rows are laid so that `row + other` is the pair's place; it may not exist for the last one.
         let row = place * (2 * self.places - place - 1) / 2;
         for other in &self.alive[from.min(self.alive.len())..] {
-            let squared = self.distances[row + other - place - 1];
-            if squared < nearest.squared {
+            let kept = self.distances[row + other - place - 1];
+            if kept < nearest.kept {
                 nearest.place = *other;
-                nearest.squared = squared;
+                nearest.kept = kept;
             }
         }
         nearest
@@ -184,7 +229,7 @@ impl Linkage {
         loop {
             let mut best = self.alive[0];
             for place in &self.alive {
-                if self.nearest[*place].squared < self.nearest[best].squared {
+                if self.nearest[*place].kept < self.nearest[best].kept {
                     best = *place;
                 }
             }
@@ -196,7 +241,7 @@ impl Linkage {
                 } else {
                     nearest.place
                 };
-                return (best, other, nearest.squared.max(0.0).sqrt());
+                return (best, other, self.rule.height(nearest.kept));
             }
             self.refresh(best);
         }
@@ -206,7 +251,7 @@ impl Linkage {
     fn merge(&mut self, x: usize, y: usize) {
         let (wx, wy) = (f64::from(self.weights[x]), f64::from(self.weights[y]));
         let whole = wx + wy;
-        let between = self.distances[self.pair(x, y)] * wx * wy / (whole * whole);
+        let gained = self.rule.gained(wx, wy, self.distances[self.pair(x, y)]);
         self.alive.retain(|p| *p != x);
         for i in 0..self.alive.len() {
             let k = self.alive[i];
@@ -214,16 +259,16 @@ impl Linkage {
                 continue;
             }
             let (kx, ky) = (self.pair(k, x), self.pair(k, y));
-            let squared = (wx * self.distances[kx] + wy * self.distances[ky]) / whole - between;
-            self.distances[ky] = squared;
+            let kept = (wx * self.distances[kx] + wy * self.distances[ky]) / whole - gained;
+            self.distances[ky] = kept;
             if k > y {
                 continue;
             }
             let nearest = &mut self.nearest[k];
-            if squared < nearest.squared {
+            if kept < nearest.kept {
                 *nearest = Nearest {
                     place: y,
-                    squared,
+                    kept,
                     is_stale: false,
                 };
             } else if nearest.place == x || nearest.place == y {

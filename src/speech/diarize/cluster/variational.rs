@@ -6,7 +6,7 @@ use super::Bounds;
 use super::agglomerate::absorb;
 use super::blocks::Blocks;
 use super::kmeans::k_means;
-use super::linkage::{Points, centroid_linkage};
+use super::linkage::{Linkage, Points, centroid_linkage};
 use super::vbx::{VbxConfig, vbx};
 use super::voices::Voices;
 use crate::speech::diarize::Plda;
@@ -49,7 +49,7 @@ pub fn cluster_variationally(
     bounds: &Bounds,
     blocks: &Blocks,
 ) -> (Vec<Vec<f64>>, bool) {
-    let (points, point_of) = blocks.condense(voices);
+    let (points, point_of) = blocks.condense(voices, Linkage::Centroid);
     let clusters = centroid_linkage(&points, 1).cut(config.threshold);
     let most = (MOST_PAIRS / voices.len().max(1)).max(2);
     let clusters = keep_largest(&points, clusters, most);

@@ -2,6 +2,7 @@
 
 use super::centre::Memory;
 use super::centres::ClusterRule;
+use super::roster::RosterRule;
 use super::stretches::StretchRule;
 use crate::speech::diarize::{Geometry, Hysteresis, Voices};
 use crate::time::seconds;
@@ -38,6 +39,24 @@ pub struct OnlineConfig {
     pub longest_piece: u64,
     /// The people known by name.
     pub voices: Voices,
+    /// Speakers are found piece by piece (see [`pieces`](crate::speech::diarize::pieces)): τ, ρ and δ do not count then.
+    pub pieces: Option<PieceDistances>,
+}
+
+/// Whose a piece is, by the cosine distance of its voice.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PieceDistances {
+    /// Nearer than this it is that speaker's.
+    pub near: f32,
+    /// Further from all than this it is somebody new.
+    pub far: f32,
+}
+
+impl Default for PieceDistances {
+    /// For the bundled models (ADR 14).
+    fn default() -> Self {
+        PieceDistances { near: 0.55, far: 0.7 }
+    }
 }
 
 impl Default for OnlineConfig {
@@ -59,6 +78,7 @@ impl Default for OnlineConfig {
             // Ours: longer than most turns of a conversation, and short enough for captions.
             longest_piece: seconds(2.0),
             voices: Voices::default(),
+            pieces: None,
         }
     }
 }
@@ -83,6 +103,17 @@ impl OnlineConfig {
         }
     }
 
+    /// `frame` is the length of a frame.
+    pub(super) fn roster_rule(&self, frame: u64) -> Option<RosterRule> {
+        self.pieces.map(|PieceDistances { near, far }| RosterRule {
+            near,
+            far,
+            max_speakers: self.max_speakers,
+            memory: Memory::new(self.step),
+            frame,
+        })
+    }
+
     /// The score above which a turn begins.
     pub(super) fn onset(&self) -> f32 {
         self.onset.unwrap_or(self.tau)
@@ -99,6 +130,7 @@ impl OnlineConfig {
             min_off: self.min_duration_off,
             longest_piece: self.longest_piece,
             exclusive: self.exclusive,
+            leave_others: self.pieces.is_some(),
         }
     }
 }

@@ -94,6 +94,7 @@ impl Models {
                 values: values.collect(),
             },
             embeddings: (0..g.speakers).map(embedding).collect(),
+            ..Analysis::default()
         }
     }
 }

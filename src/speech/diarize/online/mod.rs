@@ -1,7 +1,7 @@
 //! Live: turns `latency` after the speech, as diart makes them (Coria et al., 2021).
 //!
 //! A window of 5 s rolls over the stream by `step`. What the models say of it goes through the stages in this
-//! order: local speakers → slots ([`centres`]), scores of overlapping windows → one score a frame ([`overlap`]),
+//! order: local speakers → slots ([`centres`]) or pieces → slots ([`roster`]), scores of overlapping windows → one score a frame ([`overlap`]),
 //! scores → stretches of speech ([`stretches`]), slots → labels. [`OnlineSession`] holds them together.
 
 mod centre;
@@ -13,8 +13,9 @@ mod line;
 #[cfg(test)]
 mod noise;
 mod overlap;
+mod roster;
 mod session;
 mod stretches;
 
-pub use config::OnlineConfig;
+pub use config::{OnlineConfig, PieceDistances};
 pub use session::OnlineSession;

@@ -12,8 +12,10 @@
 
 use std::collections::VecDeque;
 use std::f32::consts::PI;
+use std::ops::Range;
 
 use super::centres::Place;
+use super::roster::Call;
 use crate::speech::diarize::{Geometry, Scores};
 
 /// What a window counts where it guesses who speaks: enough to decide where no other window knows better.
@@ -24,6 +26,10 @@ const GUESS: f32 = 0.05;
 struct Frame {
     /// Slot by slot: the weighted sum of scores, and the weights.
     sums: Vec<(f32, f32)>,
+    /// The same of the number of speakers that is expected, where slots are found piece by piece.
+    expected: (f32, f32),
+    /// Slots and what their pieces count.
+    calls: Vec<(usize, f32)>,
 }
 
 /// See the module's documentation.
@@ -37,6 +43,8 @@ pub struct Overlap {
     next: u64,
     /// The frames from `next` on that a window has seen.
     open: VecDeque<Frame>,
+    /// Whom the last frame that a piece has is given to.
+    last: Option<usize>,
 }
 
 impl Overlap {
@@ -48,6 +56,7 @@ impl Overlap {
             origin,
             next: 0,
             open: VecDeque::new(),
+            last: None,
         }
     }
 
@@ -70,6 +79,35 @@ impl Overlap {
     /// A window that ends at sample `end` counts for the frames centred in its last `reach` samples. `placed` says
     /// where each local speaker belongs; who speaks (a score of `active` and more) without a place is unknown.
     pub fn add(&mut self, end: u64, reach: u64, scores: &Scores, placed: &[Option<Place>], active: f32) {
+        self.add_rows(end, reach, scores, |frame, _, scores, weight| {
+            frame.add(scores, weight, placed, active);
+        });
+    }
+
+    /// As [`Overlap::add`] where slots are found piece by piece: `called` are the frames of each piece with its slot.
+    pub fn add_pieces(&mut self, end: u64, reach: u64, scores: &Scores, called: &[(Range<usize>, Call)]) {
+        self.add_rows(end, reach, scores, |frame, row, scores, weight| {
+            let finite = scores.iter().filter(|score| score.is_finite());
+            let expected: f32 = finite.map(|score| score.clamp(0.0, 1.0)).sum();
+            frame.expected.0 += weight * expected;
+            frame.expected.1 += weight;
+            for (_, call) in called.iter().filter(|(frames, _)| frames.contains(&row)) {
+                match frame.calls.iter_mut().find(|(slot, _)| *slot == call.slot) {
+                    Some((_, sum)) => *sum += call.weight,
+                    None => frame.calls.push((call.slot, call.weight)),
+                }
+            }
+        });
+    }
+
+    /// Gives `add` each frame with the window's nearest: its number, its scores and its weight.
+    fn add_rows(
+        &mut self,
+        end: u64,
+        reach: u64,
+        scores: &Scores,
+        mut add: impl FnMut(&mut Frame, usize, &[f32], f32),
+    ) {
         let rows: Vec<&[f32]> = scores.frames().collect();
         if rows.is_empty() {
             return;
@@ -86,14 +124,15 @@ impl Overlap {
             let nearest = (inside.saturating_sub(first_frame) + self.frame() / 2) / self.frame();
             let row = (nearest as usize).min(rows.len() - 1);
             let frame = self.open_frame((number - self.next) as usize);
-            frame.add(rows[row], hamming(row, rows.len()), placed, active);
+            add(frame, row, rows[row], hamming(row, rows.len()));
         }
     }
 
     /// Whether anybody's score is above `threshold` in a frame that is not final, as far as the windows have seen it.
     pub fn exceeds(&self, threshold: f32) -> bool {
         let mut sums = self.open.iter().flat_map(|frame| &frame.sums);
-        sums.any(|(sum, weight)| *weight > 0.0 && sum / weight > threshold)
+        let above = |(sum, weight): (f32, f32)| weight > 0.0 && sum / weight > threshold;
+        sums.any(|sums| above(*sums)) || self.open.iter().any(|frame| above(frame.expected))
     }
 
     /// Makes the frames centred before `until` final: gives them to `take`, one score a slot. Returns how many
@@ -105,6 +144,7 @@ impl Overlap {
             let Some(frame) = self.open.pop_front() else { break };
             self.next += 1;
             row.fill(0.0);
+            frame.share_out(&mut self.last, &mut row);
             for (value, (sum, weight)) in row.iter_mut().zip(frame.sums) {
                 if weight > 0.0 {
                     *value = sum / weight;
@@ -127,6 +167,7 @@ impl Overlap {
         while self.open.len() <= index {
             self.open.push_back(Frame {
                 sums: vec![(0.0, 0.0); self.slots],
+                ..Frame::default()
             });
         }
         &mut self.open[index]
@@ -134,6 +175,27 @@ impl Overlap {
 }
 
 impl Frame {
+    /// Gives the expected speakers to the slots that most pieces call: one to the first, or to `last` where no piece
+    /// is, and what is more to the second.
+    fn share_out(&self, last: &mut Option<usize>, row: &mut [f32]) {
+        let (sum, weight) = self.expected;
+        if weight <= 0.0 {
+            return;
+        }
+        let mut calls = self.calls.clone();
+        calls.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        let mut called = calls.iter().map(|(slot, _)| *slot);
+        let first = called.next().or(*last);
+        *last = first;
+        let expected = sum / weight;
+        let shares = [(first, expected), (called.next(), expected - 1.0)];
+        for (slot, share) in shares {
+            if let Some(value) = slot.and_then(|slot| row.get_mut(slot)) {
+                *value = share.clamp(0.0, 1.0);
+            }
+        }
+    }
+
     fn add(&mut self, row: &[f32], weight: f32, placed: &[Option<Place>], active: f32) {
         let place = |local: usize| placed.get(local).copied().flatten();
         let trust = |local: usize| match place(local) {
@@ -261,6 +323,23 @@ mod tests {
         for (value, expected) in rows[9].iter().zip(expected) {
             assert!((value - expected).abs() < 1e-6, "{:?}", rows[9]);
         }
+    }
+
+    #[test]
+    fn pieces_share_the_expected_speakers() {
+        let mut overlap = Overlap::new(SMALL, 3, 0);
+        let call = |slot, weight| Call { slot, weight };
+        let heard = scores((0..10).map(|i| [0.9, if i < 5 { 0.8 } else { 0.0 }]));
+        overlap.add_pieces(100, 100, &heard, &[(0..8, call(1, 0.5)), (0..8, call(0, 0.4))]);
+        let (rows, _) = settle(&mut overlap, 100);
+        let near =
+            |row: &[f32], expected: [f32; 3]| row.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-5);
+        assert!(near(&rows[2], [0.7, 1.0, 0.0]), "{rows:?}");
+        assert!(near(&rows[6], [0.0, 0.9, 0.0]), "{rows:?}");
+        assert!(
+            near(&rows[9], [0.0, 0.9, 0.0]),
+            "where no piece is, whoever spoke last: {rows:?}"
+        );
     }
 
     #[test]

@@ -11,7 +11,9 @@ use super::OnlineConfig;
 use super::centres::Centres;
 use super::line::Line;
 use super::overlap::Overlap;
+use super::roster::Roster;
 use super::stretches::{Stretch, Stretches};
+use crate::speech::diarize::direction::Direction;
 use crate::speech::diarize::enroll::Labels;
 use crate::speech::diarize::{Analysis, Geometry, Speaker, Turn, Window};
 use crate::time::seconds;
@@ -31,6 +33,8 @@ pub struct OnlineSession {
     out: VecDeque<u64>,
     finished: bool,
     centres: Centres,
+    /// Where speakers are found piece by piece; the centres stay empty then.
+    roster: Option<Roster>,
     overlap: Overlap,
     stretches: Stretches,
     labels: Labels,
@@ -58,6 +62,7 @@ impl OnlineSession {
             out: VecDeque::new(),
             finished: false,
             centres: Centres::new(config.cluster_rule(&geometry)),
+            roster: config.roster_rule(frame).map(Roster::new),
             stretches: Stretches::new(config.stretch_rule(), config.max_speakers, frame, start),
             labels: Labels::new(config.voices.clone()),
             known: vec![None; config.max_speakers],
@@ -143,6 +148,11 @@ impl OnlineSession {
             let window = Window {
                 start: self.start(end),
                 samples: self.line.window(end, self.geometry.window),
+                // What is still discussed.
+                focus: self
+                    .roster
+                    .is_some()
+                    .then(|| self.geometry.window - reach as usize..self.geometry.window),
             };
             self.out.push_back(end);
             self.advance(end);
@@ -164,14 +174,18 @@ impl OnlineSession {
             return;
         }
         self.out.pop_front();
-        let places = self.centres.place(end, &analysis.scores, &analysis.embeddings);
-        self.overlap.add(
-            end,
-            self.config.latency,
-            &analysis.scores,
-            &places,
-            self.config.tau,
-        );
+        let (scores, latency) = (&analysis.scores, self.config.latency);
+        if let Some(roster) = &mut self.roster {
+            let calls = roster.call(&analysis.pieces).into_iter();
+            let called = calls
+                .zip(&analysis.pieces)
+                .filter_map(|(call, piece)| Some((piece.frames.clone(), call?)));
+            self.overlap
+                .add_pieces(end, latency, scores, &called.collect::<Vec<_>>());
+        } else {
+            let places = self.centres.place(end, scores, &analysis.embeddings);
+            self.overlap.add(end, latency, scores, &places, self.config.tau);
+        }
         self.decide(end + self.config.step);
     }
 
@@ -184,7 +198,7 @@ impl OnlineSession {
     pub fn speakers(&self) -> Vec<Speaker> {
         let speaker = |(slot, known): (usize, &Option<(Arc<str>, u64)>)| {
             let (label, speech) = known.clone()?;
-            let embedding = self.centres.voice(slot)?.values().to_vec();
+            let embedding = self.voice(slot)?.values().to_vec();
             Some(Speaker {
                 label,
                 embedding,
@@ -192,6 +206,13 @@ impl OnlineSession {
             })
         };
         self.known.iter().enumerate().filter_map(speaker).collect()
+    }
+
+    fn voice(&self, slot: usize) -> Option<&Direction> {
+        match &self.roster {
+            Some(roster) => roster.voice(slot),
+            None => self.centres.voice(slot),
+        }
     }
 
     /// All that is decided ends here.
@@ -236,7 +257,10 @@ impl OnlineSession {
         let Some(known) = self.known.get_mut(stretch.slot) else {
             return;
         };
-        let voice = self.centres.voice(stretch.slot);
+        let voice = match &self.roster {
+            Some(roster) => roster.voice(stretch.slot),
+            None => self.centres.voice(stretch.slot),
+        };
         let (label, speech) = known.get_or_insert_with(|| (self.labels.next(voice), 0));
         *speech += end - stretch.start;
         self.turns.push(Turn {

@@ -451,6 +451,7 @@ proptest! {
                     start: window.start,
                     scores: Scores { speakers, values: values.clone() },
                     embeddings: vec![Some(embedding.clone()), None, Some(vec![1.0])],
+                    ..Analysis::default()
                 });
             }
         }

@@ -20,6 +20,8 @@ pub struct StretchRule {
     pub longest_piece: u64,
     /// Only the most active speaks.
     pub exclusive: bool,
+    /// A pause in which another speaks ends a stretch.
+    pub leave_others: bool,
 }
 
 /// Somebody speaks.
@@ -116,12 +118,13 @@ impl Stretches {
             track.active = self.rule.hysteresis.next(track.active, *score);
         }
         let holder = self.rule.exclusive.then(|| self.most_active(scores)).flatten();
+        let is_heard = self.rule.leave_others && self.tracks.iter().any(|track| track.active);
         for (slot, score) in scores.iter().enumerate().take(self.tracks.len()) {
             let speaks = self.tracks[slot].active && holder.is_none_or(|holder| holder == slot);
             if speaks {
                 self.extend(slot, *score);
             } else {
-                self.pause(slot, holder.is_some());
+                self.pause(slot, holder.is_some() || is_heard);
             }
         }
         self.at += self.frame;
@@ -207,7 +210,7 @@ impl Stretches {
             return;
         };
         let pause = self.at + self.frame - open.end;
-        // Where only one may speak, closing a pause over another's words would make two.
+        // Closing a pause over another's words makes two where perhaps one spoke, or only one may.
         if pause >= self.rule.min_off || another_speaks {
             self.end(slot);
         }

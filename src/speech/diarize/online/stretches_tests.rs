@@ -12,6 +12,7 @@ const RULE: StretchRule = StretchRule {
     min_off: 0,
     longest_piece: 1_000,
     exclusive: false,
+    leave_others: false,
 };
 
 fn frames(rows: &[&str]) -> Vec<Vec<f32>> {
@@ -40,6 +41,21 @@ fn run(rule: StretchRule, rows: &[&str]) -> Vec<Piece> {
 #[track_caller]
 fn check(rule: StretchRule, rows: &[&str], expected: &[Piece]) {
     assert_eq!(run(rule, rows), expected, "{rows:?}");
+}
+
+#[test]
+fn a_pause_in_which_another_speaks_may_end_a_turn() {
+    let rule = |leave_others| StretchRule {
+        min_off: 100,
+        leave_others,
+        ..RULE
+    };
+    let rows = ["9990999000", "0000000990", "0000000000"];
+    check(rule(false), &rows, &[(0, 0, 7), (1, 7, 9)]);
+    check(rule(true), &rows, &[(0, 0, 7), (1, 7, 9)]);
+    let rows = ["9900099", "0099900"];
+    check(rule(false), &rows, &[(0, 0, 7), (1, 2, 5)]);
+    check(rule(true), &rows, &[(0, 0, 2), (1, 2, 5), (0, 5, 7)]);
 }
 
 #[test]
@@ -186,13 +202,15 @@ fn long_silence_takes_no_time() {
 
 fn rules() -> impl Strategy<Value = StretchRule> {
     let lengths = (0_u64..60, 0_u64..60, 0_u64..80);
-    (0.2_f32..0.9, 0.2_f32..0.9, lengths, any::<bool>()).prop_map(|(onset, offset, lengths, exclusive)| {
+    let switches = any::<(bool, bool)>();
+    (0.2_f32..0.9, 0.2_f32..0.9, lengths, switches).prop_map(|(onset, offset, lengths, switches)| {
         StretchRule {
             hysteresis: Hysteresis { onset, offset },
             min_on: lengths.0,
             min_off: lengths.1,
             longest_piece: lengths.2,
-            exclusive,
+            exclusive: switches.0,
+            leave_others: switches.1,
         }
     })
 }
