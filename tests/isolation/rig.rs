@@ -129,8 +129,12 @@ pub fn transcribe_stream(
     let bus = pipeline.bus().unwrap();
     let transcriber = by_name("t");
     let mut run = Run::default();
-    read(&bus, &mut run);
-    assert!(started.is_ok() || run.error.is_some(), "a failure has its ERROR");
+    if started.is_err() {
+        read(&bus, &mut run);
+        pipeline.set_state(gst::State::Null).unwrap();
+        assert!(run.error.is_some(), "a failure has its ERROR");
+        return run;
+    }
     std::thread::scope(|scope| {
         scope.spawn(|| feed(&source, seconds));
         scope.spawn(|| beside(&transcriber));
