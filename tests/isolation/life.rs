@@ -170,3 +170,27 @@ fn fifty_cycles_leave_nothing() {
         element.set_state(gst::State::Null).unwrap();
     }
 }
+
+/// What a worker gave up shows in what the kernel says of it; what that means is tested beside the code.
+#[test]
+fn a_worker_has_no_more_than_it_needs() {
+    common::init();
+    for name in ["scribetranscriber model-path=bundled", "scribediarizer"] {
+        let element = gst::parse::launch(&format!("{name} isolation=process")).unwrap();
+        element.set_state(gst::State::Paused).unwrap();
+        let pid = workers(std::process::id())[0];
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        let field = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name));
+            line.unwrap_or_else(|| panic!("{name} in {status}"))
+                .trim()
+                .to_owned()
+        };
+        assert_eq!(field("NoNewPrivs:"), "1");
+        assert_eq!(field("Seccomp:"), "2", "a filter");
+        let limits = std::fs::read_to_string(format!("/proc/{pid}/limits")).unwrap();
+        let core = limits.lines().find(|line| line.starts_with("Max core file size"));
+        assert_eq!(core.unwrap().split_whitespace().nth(4), Some("0"), "{limits}");
+        element.set_state(gst::State::Null).unwrap();
+    }
+}

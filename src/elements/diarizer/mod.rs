@@ -45,6 +45,13 @@
 //! Before and After Diarization Model Cleanup are logged (`GST_DEBUG=scribe-memory:4`), posted as element messages
 //! `gpu-memory` and appended to `memory-log`.
 //!
+//! ## Isolation
+//!
+//! With `isolation=process`, which `auto` means on a GPU, the models are in a child process, `scribe-worker`, together with other
+//! models on the same device, and so is ONNX Runtime. When that dies, hangs or is killed, the element posts a WARNING, starts
+//! another one and asks it again: about a batch, window by window. A window that ends two workers counts as silence: offline the
+//! windows around it still hear most of its stretch. After `restart-limit` deaths between READY and READY it is an ERROR.
+//!
 //! Since: 0.1
 
 mod admission;

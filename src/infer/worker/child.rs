@@ -14,14 +14,15 @@ use super::host::{Host, Job};
 use crate::infer::own_file;
 use crate::infer::protocol::frame::{self, Frame};
 use crate::infer::protocol::{FromWorker, News, ToWorker, software};
+use crate::memory::probes::Device;
 
-/// Hosts models for the process `parent`, which holds the other end of the standard input, until it says `Bye` or is
+/// Hosts models on `device` for the process `parent`, which holds the other end of the standard input, until it says `Bye` or is
 /// gone: then this process ends within the call.
 ///
 /// # Errors
 /// A sentence about what kept it from working.
-pub fn serve(parent: u32) -> Result<(), String> {
-    confine(parent)?;
+pub fn serve(parent: u32, device: Device) -> Result<(), String> {
+    confine(parent, device)?;
     let socket = io::stdin()
         .as_fd()
         .try_clone_to_owned()

@@ -22,6 +22,7 @@ mod command;
 mod confine;
 mod deadline;
 mod ending;
+mod fence;
 mod host;
 mod link;
 mod process;

@@ -17,6 +17,7 @@ use parking_lot::{Condvar, Mutex};
 use super::{GRACE, ending};
 use crate::infer::model::LoadError;
 use crate::infer::note;
+use crate::memory::probes::Device;
 
 /// Variables that a worker keeps: where libraries and devices are found, where temporary files go, the language of
 /// messages. What else the application has in its environment (keys, tokens) is not the worker's business.
@@ -93,8 +94,8 @@ impl Fate {
 }
 
 impl Process {
-    /// Starts `program`, and returns this side's end of the socket pair whose other end is its standard input.
-    pub fn start(program: &Path) -> Result<(Self, UnixStream), LoadError> {
+    /// Starts `program` for models on `device`, and returns this side's end of the socket pair whose other end is its standard input.
+    pub fn start(program: &Path, device: Device) -> Result<(Self, UnixStream), LoadError> {
         let failed = |e: io::Error| {
             LoadError::Failed(format!(
                 "cannot start the worker process {}: {e}. Check that it may be executed, or set isolation=none",
@@ -108,7 +109,7 @@ impl Process {
         let (program, kept) = (program.to_owned(), fate.clone());
         let keeper = std::thread::Builder::new()
             .name("worker-keeper".into())
-            .spawn(move || match spawn(&program, theirs) {
+            .spawn(move || match spawn(&program, device, theirs) {
                 Ok(child) => {
                     let _ = started.send(Ok(child.id())); // it is waited for below
                     keep(child, &kept);
@@ -164,9 +165,9 @@ impl Drop for Process {
     }
 }
 
-fn spawn(program: &PathBuf, stdin: UnixStream) -> io::Result<Child> {
+fn spawn(program: &PathBuf, device: Device, stdin: UnixStream) -> io::Result<Child> {
     Command::new(program)
-        .arg(std::process::id().to_string())
+        .args([std::process::id().to_string(), device.to_string()])
         .env_clear()
         .envs(std::env::vars_os().filter(|(name, _)| is_kept(&name.to_string_lossy())))
         // Where ggml gives up it would start a debugger, if there is one, and look at itself for seconds.
@@ -319,7 +320,7 @@ mod tests {
 
     #[test]
     fn a_program_that_cannot_start_is_an_error() {
-        let Err(error) = Process::start(Path::new("/nowhere/scribe-worker")) else {
+        let Err(error) = Process::start(Path::new("/nowhere/scribe-worker"), Device::Cpu) else {
             panic!("it started");
         };
         let text = error.to_string();
@@ -335,7 +336,7 @@ mod tests {
         let program = folder.path().join("worker");
         std::os::unix::fs::symlink("/bin/cat", &program).unwrap();
         // cat gets a number as its file, which is not there.
-        let (process, mut socket) = Process::start(&program).unwrap();
+        let (process, mut socket) = Process::start(&program, Device::Cpu).unwrap();
         assert_eq!(socket.read(&mut [0]).unwrap(), 0, "it ends");
         let text = process.end();
         assert!(text.starts_with("it exited with status 1"), "{text}");
@@ -345,7 +346,7 @@ mod tests {
 
     #[test]
     fn who_is_dismissed_does_not_die() {
-        let (process, _socket) = Process::start(Path::new("/bin/cat")).unwrap();
+        let (process, _socket) = Process::start(Path::new("/bin/cat"), Device::Cpu).unwrap();
         let fate = process.fate().clone();
         fate.dismiss();
         process.end();

@@ -7,6 +7,7 @@ use crate::infer::model::ModelSource;
 use crate::infer::onnx::SpeakersConfig;
 use crate::infer::own_file;
 use crate::infer::protocol::{FromWorker, software};
+use crate::memory::probes::Device;
 
 /// A script that waits to be asked for a model, writes `first` to its socket, then beats five times a second, for ever.
 fn beating(folder: &Path, first: &[FromWorker]) -> PathBuf {
@@ -52,7 +53,7 @@ fn any_load() -> Load {
 fn loaded(folder: &Path, then: &[News]) -> RemoteModel {
     let mut first = vec![hello(), about(News::Loaded(Facts::Recognizer))];
     first.extend(then.iter().cloned().map(about));
-    let worker = Worker::start(&beating(folder, &first)).unwrap();
+    let worker = Worker::start(&beating(folder, &first), Device::Cpu).unwrap();
     RemoteModel::load_in(worker, any_load(), &mut |_| {}).unwrap()
 }
 
@@ -115,7 +116,7 @@ fn who_is_not_what_was_asked_for_is_told_so() {
         ),
     ] {
         let folder = tempfile::tempdir().unwrap();
-        let worker = Worker::start(&beating(folder.path(), &[first])).unwrap();
+        let worker = Worker::start(&beating(folder.path(), &[first]), Device::Cpu).unwrap();
         let error = RemoteModel::load_in(worker, any_load(), &mut |_| {})
             .err()
             .unwrap();

@@ -28,9 +28,9 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    /// Starts `program` and greets it. Its own greeting comes when it has been read from disk, and is not waited for.
-    pub fn start(program: &Path) -> Result<Arc<Self>, LoadError> {
-        let (process, socket) = Process::start(program)?;
+    /// Starts `program` for models on `device` and greets it. Its own greeting comes when it has been read from disk, and is not waited for.
+    pub fn start(program: &Path, device: Device) -> Result<Arc<Self>, LoadError> {
+        let (process, socket) = Process::start(program, device)?;
         let failed = |e: String| {
             LoadError::Failed(format!(
                 "cannot talk to the worker process {}: {e}",
@@ -118,7 +118,7 @@ pub(super) fn join(device: Device) -> Result<Arc<Worker>, LoadError> {
         return Ok(worker);
     }
     workers.retain(|(place, worker)| *place != device && worker.strong_count() > 0);
-    let worker = Worker::start(&program::find_for(device)?)?;
+    let worker = Worker::start(&program::find_for(device)?, device)?;
     workers.push((device, Arc::downgrade(&worker)));
     Ok(worker)
 }
