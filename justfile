@@ -25,6 +25,14 @@ portable: _forget_whisper build
 _forget_whisper:
     cargo clean --release -p whisper-rs-sys
 
+# The worker for GPUs, where CUDA's compiler is: docs/gpu.md.
+cuda:
+    cargo build --release --locked --manifest-path cuda/Cargo.toml --bin scribe-worker-cuda
+
+# The same looked through where it is not: whisper.cpp is not built then.
+cuda-check:
+    DOCS_RS=1 cargo check --release --locked --manifest-path cuda/Cargo.toml
+
 # Every test.
 test *arguments:
     scripts/test "$@"
@@ -33,7 +41,7 @@ test *arguments:
 lint:
     cargo fmt --check
     cargo clippy --release --locked --all-targets -- -D warnings
-    shellcheck -x scripts/demo scripts/get-model scripts/meson-build scripts/meson-install-runtime scripts/setup scripts/test scripts/*.sh gst-launch-recipes/*.sh .ci/run
+    shellcheck -x scripts/demo scripts/get-model scripts/meson-build scripts/meson-install-runtime scripts/setup scripts/test scripts/*.sh gst-launch-recipes/*.sh benches/gpu/*.sh .ci/run
 
 # Licences, advisories and sources of the dependencies.
 deny:

@@ -102,7 +102,8 @@ measure() {
         done
     done
     local compiler_flags=()
-    [ ! -d "$work/bundle/lib" ] || compiler_flags=(-L"$work/bundle/lib" -Wl,-rpath-link,"$work/bundle/lib" -Wl,--allow-shlib-undefined)
+    [ ! -d "$work/bundle/lib" ] ||
+        compiler_flags=(-L"$work/bundle/lib" "-Wl,-rpath-link,$work/bundle/lib" "-Wl,--allow-shlib-undefined")
     cc -O1 -o "$work/cycle" "$here/cycle.c" "${compiler_flags[@]}" -l:libgstreamer-1.0.so.0 ||
         fail "cycle.c does not build: GStreamer's library or a C compiler is missing"
     python3 "$here/measure.py" "$@" --out "$out" --device "$device" --cycle "$work/cycle" \
