@@ -179,7 +179,7 @@ impl OnlineSession {
             let calls = roster.call(&analysis.pieces).into_iter();
             let called = calls
                 .zip(&analysis.pieces)
-                .filter_map(|(call, piece)| Some((piece.frames.clone(), call?)));
+                .filter_map(|(call, piece)| Some((piece, call?)));
             self.overlap
                 .add_pieces(end, latency, scores, &called.collect::<Vec<_>>());
         } else {
