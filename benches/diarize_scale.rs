@@ -9,11 +9,13 @@
 //! measured in a process of its own: seconds of pushing and accepting, seconds to conclude, the peak resident set, and
 //! the share of the speech that is given to the wrong person.
 
+use std::ops::Range;
 use std::process::Command;
 use std::sync::Arc;
 use std::time::Instant;
 
 use gstscribe::speech::diarize::cluster::{Blocks, Variational, Voices, agglomerate};
+use gstscribe::speech::diarize::pieces::{Cut, Piece, PieceRule, cut, piece_mask};
 use gstscribe::speech::diarize::{
     Analysis, Bounds, Clustering, Geometry, OfflineConfig, OfflineSession, PYANNOTE_THRESHOLD, Plda, Scores,
     Turn,
@@ -37,7 +39,7 @@ fn main() {
     }
     println!("hours  clustering  embeddings  accept s  conclude s  peak MB  speakers  turns  wrong person %");
     for hours in &hours {
-        for clustering in ["ahc", "vbx"] {
+        for clustering in ["ahc", "vbx", "pieces"] {
             let myself = std::env::current_exe().unwrap();
             let output = Command::new(myself)
                 .args([ONE, hours, clustering])
@@ -61,6 +63,7 @@ fn one(hours: f64, clustering: &str) {
             "vbx" => Clustering::Vbx(Variational::new(Arc::new(plda()))),
             _ => Clustering::default(),
         },
+        pieces: (clustering == "pieces").then(PieceRule::default),
         ..OfflineConfig::default()
     };
     let mut conversation = Conversation::new(hours, 1.0);
@@ -77,8 +80,12 @@ fn one(hours: f64, clustering: &str) {
             session.finish();
         }
         while let Some(window) = session.next_window() {
-            let analysis = conversation.analyse(window.start);
-            embeddings += analysis.embeddings.iter().flatten().count();
+            let mut analysis = conversation.analyse(window.start);
+            if let Some(focus) = &window.focus {
+                analysis.pieces = pieces(&analysis, &GEOMETRY.frames_in(focus));
+                analysis.embeddings.clear();
+            }
+            embeddings += analysis.embeddings.iter().flatten().count() + analysis.pieces.len();
             session.accept(analysis);
         }
     }
@@ -93,6 +100,20 @@ fn one(hours: f64, clustering: &str) {
         conclusion.turns.len(),
         100.0 * conversation.wrong(&conclusion.turns),
     );
+}
+
+/// The pieces of a window, each with the voice of its local speaker.
+fn pieces(analysis: &Analysis, focus: &Range<usize>) -> Vec<Piece> {
+    let cuts = cut(&analysis.scores, &analysis.scores, focus, &GEOMETRY);
+    let piece = |Cut { speaker, frames }| {
+        Some(Piece {
+            speaker,
+            clean: piece_mask(&analysis.scores, &frames, 0).1,
+            embedding: analysis.embeddings[speaker].clone()?,
+            frames,
+        })
+    };
+    cuts.into_iter().filter_map(piece).collect()
 }
 
 /// The same embeddings as one set and in blocks.

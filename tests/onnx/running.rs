@@ -115,6 +115,36 @@ fn scores_are_what_was_asked_for() {
 }
 
 #[test]
+fn pieces_are_embedded_where_the_window_asks_for_them() {
+    let mut windows = windows(4, 160_000);
+    let mut speakers = load(&config()).unwrap();
+    assert!(speakers.facts().pieces, "with the bundled models");
+    for window in &mut windows {
+        window.focus = Some(72_000..88_000);
+    }
+    let frames = speakers.facts().geometry.frames_in(&(72_000..88_000));
+    assert_eq!(frames, 265..325);
+    let found = speakers
+        .analyse(&windows, Decode::Soft, &Cancel::default())
+        .unwrap();
+    let pieces: Vec<_> = found.iter().flat_map(|analysis| &analysis.pieces).collect();
+    assert!(pieces.len() >= 2, "{}", pieces.len());
+    for piece in pieces {
+        assert!(
+            piece.frames.start < frames.end && piece.frames.end > frames.start,
+            "{:?}",
+            piece.frames
+        );
+        assert!(
+            piece.clean <= piece.frames.len() && piece.frames.len() <= 148,
+            "2.5 s: {piece:?}"
+        );
+        assert_eq!(piece.embedding.len(), 256);
+    }
+    assert!(found.iter().all(|analysis| analysis.embeddings.is_empty()));
+}
+
+#[test]
 fn a_cancel_reaches_into_a_run() {
     for (threads, batch_size) in [(1, 1), (2, 1), (1, 32)] {
         let mut speakers = loaded(threads, batch_size);

@@ -71,7 +71,7 @@ pub struct Diarizer {
         mutable_ready)]
     #[property(name = "threshold", get, set, type = f32, member = threshold, minimum = 0.0, maximum = 2.0,
         nick = "Threshold", blurb = "Distance of normalised embeddings above which two voices are two people; 0 takes \
-        the embedding model's own, or pyannote 3.1's 0.7046", mutable_ready)]
+        the embedding model's own, pyannote 3.1's 0.7046, or 1.05 with the bundled models", mutable_ready)]
     #[property(name = "onset", get, set, type = f32, member = onset, minimum = 0.0, maximum = 1.0, default = 0.5,
         nick = "Onset", blurb = "Probability from which somebody speaks", mutable_ready)]
     #[property(name = "offset", get, set, type = f32, member = offset, minimum = 0.0, maximum = 1.0, default = 0.5,

@@ -28,6 +28,9 @@
 //! pipeline (VBx). Online works as diart: 5 s windows every 0.5 s, clustering as it goes, and turns come `latency` after
 //! the speech; a turn that goes on comes in pieces of 2 s that adjoin. Labels never change once they are out.
 //!
+//! With the bundled models, and no `plda`, speakers are found from pieces of speech of up to 2.5 s instead of from each window's
+//! local speakers; `docs/diarization.md` tells why.
+//!
 //! ## Known people
 //!
 //! `enrollment` names a folder with one recording a person (`Ann.wav`): turns of that voice carry the name, all others

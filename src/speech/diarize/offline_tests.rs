@@ -1,6 +1,7 @@
 //! The session against a model that reads its answer from the samples: who speaks is what the samples say.
 
 use super::*;
+use crate::speech::diarize::pieces::{Cut, Piece, cut, piece_mask};
 use crate::speech::diarize::{Scores, Turn};
 use proptest::prelude::*;
 
@@ -53,6 +54,122 @@ fn analyse(window: &Window) -> Analysis {
         embeddings: (0..3).map(embedding).collect(),
         ..Analysis::default()
     }
+}
+
+/// Frames of a hundredth of a second, windows of 4 s every second.
+const FINE: Geometry = Geometry {
+    window: 64_000,
+    frames: 400,
+    frame_step: 160,
+    receptive_field: 160,
+    speakers: 3,
+};
+
+/// The same in frames of 160 samples, and the pieces in the window's focus.
+fn analyse_pieces(window: &Window) -> Analysis {
+    let analysis = analyse(&Window {
+        samples: window.samples.iter().step_by(16).copied().collect(),
+        ..window.clone()
+    });
+    let focus = FINE.frames_in(window.focus.as_ref().expect("a focus"));
+    let cuts = cut(&analysis.scores, &analysis.scores, &focus, &FINE).into_iter();
+    let pieces = cuts.map(|Cut { speaker, frames }| Piece {
+        speaker,
+        clean: piece_mask(&analysis.scores, &frames, 0).1,
+        embedding: analysis.embeddings[speaker].clone().expect("a voice"),
+        frames,
+    });
+    Analysis {
+        pieces: pieces.collect(),
+        embeddings: Vec::new(),
+        ..analysis
+    }
+}
+
+/// Letters of a tenth of a second, in pushes of so many samples: speaker, start and end in tenths.
+fn run_pieces(config: OfflineConfig, text: &str, push: usize) -> Vec<(String, u64, u64)> {
+    let mut session = OfflineSession::new(config, FINE);
+    let audio: Vec<f32> = samples(text).iter().flat_map(|s| [*s; 160]).collect();
+    let work = |session: &mut OfflineSession| {
+        while let Some(window) = session.next_window() {
+            session.accept(analyse_pieces(&window));
+        }
+    };
+    for part in audio.chunks(push) {
+        session.push(part);
+        work(&mut session);
+    }
+    session.finish();
+    work(&mut session);
+    assert!(session.is_done());
+    let turns = shape(&session.conclude().turns).into_iter();
+    turns
+        .map(|(label, start, end)| (label, start / 1_600, end / 1_600))
+        .collect()
+}
+
+fn pieces() -> OfflineConfig {
+    OfflineConfig {
+        pieces: Some(PieceRule::default()),
+        ..OfflineConfig::default()
+    }
+}
+
+/// So many tenths of a second of each.
+fn text(stretches: &[(&str, usize)]) -> String {
+    stretches.iter().map(|(who, n)| who.repeat(*n)).collect()
+}
+
+#[test]
+fn speakers_are_found_from_pieces() {
+    let spoken = text(&[
+        ("a", 50),
+        (".", 8),
+        ("b", 60),
+        (".", 4),
+        ("a", 60),
+        (".", 30),
+        ("b", 45),
+        (".", 20),
+    ]);
+    assert_eq!(
+        run_pieces(pieces(), &spoken, 7_000),
+        [
+            turn("00", 0, 50),
+            turn("01", 58, 118),
+            turn("00", 122, 182),
+            turn("01", 212, 257)
+        ]
+    );
+    let alone = OfflineConfig {
+        exclusive: true,
+        ..pieces()
+    };
+    let turns = run_pieces(alone, &spoken, 7_000);
+    assert!(turns.windows(2).all(|pair| pair[0].2 <= pair[1].1), "{turns:?}");
+    let one = OfflineConfig {
+        num_speakers: Some(1),
+        ..pieces()
+    };
+    assert!(
+        run_pieces(one, &spoken, 7_000)
+            .iter()
+            .all(|(label, ..)| label == "00")
+    );
+}
+
+#[test]
+fn the_end_of_a_recording_has_its_pieces_too() {
+    for tenths in [39, 40, 41, 49, 50, 51, 63] {
+        let spoken = text(&[("a", tenths)]);
+        assert_eq!(
+            run_pieces(pieces(), &spoken, 16_000),
+            [turn("00", 0, tenths as u64)],
+            "{tenths}"
+        );
+    }
+    assert_eq!(run_pieces(pieces(), "", 1), []);
+    assert_eq!(run_pieces(pieces(), &text(&[(".", 70)]), 16_000), []);
 }
 
 /// A text of frames, a letter a set of speakers: `.` nobody, `a`, `b`, `A` for a and b together.
@@ -301,6 +418,15 @@ fn answers_without_sense_do_no_harm() {
 }
 
 proptest! {
+    #[test]
+    fn pieces_do_not_depend_on_the_pushes(
+        stretches in prop::collection::vec((prop::sample::select(vec!["a", "b", "A", "."]), 3_usize..40), 1..6),
+        push in 1_000_usize..30_000,
+    ) {
+        let spoken = text(&stretches);
+        prop_assert_eq!(run_pieces(pieces(), &spoken, push), run_pieces(pieces(), &spoken, 16_000));
+    }
+
     #[test]
     fn turns_do_not_depend_on_the_pieces(
         text in "[.abcA]{0,60}", sizes in prop::collection::vec(1usize..90, 1..20), batch in 1usize..4,

@@ -2,6 +2,7 @@
 
 use super::noise::Noise;
 use crate::speech::diarize::direction::Direction;
+use crate::speech::diarize::pieces::{Cut, Piece, cut, piece_mask};
 use crate::speech::diarize::{Analysis, Geometry, Scores, Window};
 
 /// pyannote's segmentation-3.0 on 5 s.
@@ -95,6 +96,26 @@ impl Models {
             },
             embeddings: (0..g.speakers).map(embedding).collect(),
             ..Analysis::default()
+        }
+    }
+
+    /// As [`Models::hear`], with the pieces in the window's focus.
+    pub fn hear_pieces(&self, window: &Window) -> Analysis {
+        let analysis = self.hear(window);
+        let focus = self.geometry.frames_in(window.focus.as_ref().expect("a focus"));
+        let cuts = cut(&analysis.scores, &analysis.scores, &focus, &self.geometry);
+        let piece = |Cut { speaker, frames }| {
+            Some(Piece {
+                speaker,
+                clean: piece_mask(&analysis.scores, &frames, 0).1,
+                embedding: analysis.embeddings[speaker].clone()?,
+                frames,
+            })
+        };
+        Analysis {
+            pieces: cuts.into_iter().filter_map(piece).collect(),
+            embeddings: Vec::new(),
+            ..analysis
         }
     }
 }

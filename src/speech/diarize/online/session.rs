@@ -21,6 +21,10 @@ use crate::time::seconds;
 /// Audio that may be pushed beyond what a window takes: lets the producer run ahead while a model is busy.
 const RUN_AHEAD: u64 = seconds(2.0);
 
+/// Of what is still discussed, as much of a window's end is asked for voices: what is older was, with all that was known
+/// then, and pieces that the window's beginning cuts off say less.
+const ASKED: u64 = seconds(3.0);
+
 /// See the module's documentation.
 #[derive(Debug)]
 pub struct OnlineSession {
@@ -148,11 +152,10 @@ impl OnlineSession {
             let window = Window {
                 start: self.start(end),
                 samples: self.line.window(end, self.geometry.window),
-                // What is still discussed.
-                focus: self
-                    .roster
-                    .is_some()
-                    .then(|| self.geometry.window - reach as usize..self.geometry.window),
+                focus: self.roster.is_some().then(|| {
+                    let length = self.geometry.window;
+                    length - (reach.min(ASKED) as usize).min(length)..length
+                }),
             };
             self.out.push_back(end);
             self.advance(end);
@@ -179,7 +182,7 @@ impl OnlineSession {
             let calls = roster.call(&analysis.pieces).into_iter();
             let called = calls
                 .zip(&analysis.pieces)
-                .filter_map(|(call, piece)| Some((piece.frames.clone(), call?)));
+                .filter_map(|(call, piece)| Some((piece, call?)));
             self.overlap
                 .add_pieces(end, latency, scores, &called.collect::<Vec<_>>());
         } else {

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::speech::diarize::direction::Direction;
+use crate::speech::diarize::online::PieceDistances;
 use crate::speech::diarize::online::fake::{FIVE, Models, PERIOD, QUICK, Truth, audio};
 use crate::speech::diarize::online::noise::Noise;
 use crate::speech::diarize::{Scores, Voices};
@@ -42,7 +43,11 @@ fn run_in_batches(session: &mut OnlineSession, models: &Models, inputs: &[Input]
                 break;
             }
             for window in &windows {
-                session.accept(&models.hear(window));
+                let analysis = match window.focus {
+                    Some(_) => models.hear_pieces(window),
+                    None => models.hear(window),
+                };
+                session.accept(&analysis);
             }
             assert!(session.turns.iter().all(|turn| turn.start >= session.settled()));
         }
@@ -150,6 +155,33 @@ fn a_conversation_comes_out_as_it_was() {
             let (_, found) = speech.iter().find(|(found, _)| **found == **label).unwrap();
             assert!(found.abs_diff(expected) < 2_000, "{label}: {found} {expected}");
         }
+    }
+}
+
+#[test]
+fn speakers_are_found_piece_by_piece() {
+    let in_seconds = [
+        (2, 1.0, 5.5),
+        (0, 6.0, 11.0),
+        (1, 11.0, 16.0),
+        (2, 17.0, 23.0),
+        (1, 23.5, 30.0),
+        (0, 31.0, 36.0),
+    ];
+    let truth = in_seconds.iter().map(|(who, from, to)| (*who, s(*from), s(*to)));
+    let models = Models::new(FIVE, truth.collect());
+    for latency in [2.0, 3.3, 5.0] {
+        let config = OnlineConfig {
+            pieces: Some(PieceDistances::default()),
+            ..config(s(latency))
+        };
+        let mut session = OnlineSession::new(config, FIVE);
+        let turns = run(&mut session, &models, &[Input::Audio(s(40.0))]);
+        check(&turns, &models.truth, &LABELS);
+        assert_eq!(session.speakers().len(), 3);
+        let in_parts: Vec<Input> = (0..40).map(|_| Input::Audio(s(1.0))).collect();
+        session.restart(0);
+        assert_eq!(run(&mut session, &models, &in_parts), turns);
     }
 }
 

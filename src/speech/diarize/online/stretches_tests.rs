@@ -202,16 +202,14 @@ fn long_silence_takes_no_time() {
 
 fn rules() -> impl Strategy<Value = StretchRule> {
     let lengths = (0_u64..60, 0_u64..60, 0_u64..80);
-    let switches = any::<(bool, bool)>();
-    (0.2_f32..0.9, 0.2_f32..0.9, lengths, switches).prop_map(|(onset, offset, lengths, switches)| {
-        StretchRule {
-            hysteresis: Hysteresis { onset, offset },
-            min_on: lengths.0,
-            min_off: lengths.1,
-            longest_piece: lengths.2,
-            exclusive: switches.0,
-            leave_others: switches.1,
-        }
+    let flags = (any::<bool>(), any::<bool>());
+    (0.2_f32..0.9, 0.2_f32..0.9, lengths, flags).prop_map(|(onset, offset, lengths, flags)| StretchRule {
+        hysteresis: Hysteresis { onset, offset },
+        min_on: lengths.0,
+        min_off: lengths.1,
+        longest_piece: lengths.2,
+        exclusive: flags.0,
+        leave_others: flags.1,
     })
 }
 

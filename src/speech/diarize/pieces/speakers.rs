@@ -28,7 +28,7 @@ impl Default for PieceRule {
                 // The median of two pieces of one person, held out or recorded elsewhere.
                 within: 0.42,
                 acoustic: 0.04,
-                speaker: 0.25,
+                speaker: 0.3,
                 stay: 0.5,
             },
             least: 3.0,
