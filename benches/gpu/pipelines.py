@@ -82,14 +82,21 @@ def launch(chains, timeout=540):
         return run
 
 
+def environment():
+    """Of GStreamer's programs: in the language that is read here, and with the libraries that came along."""
+    found = {**os.environ, "LC_ALL": "C", "LANGUAGE": "C"}
+    if "SCRIBE_LIBRARIES" in found:
+        before = found.get("LD_LIBRARY_PATH")
+        found["LD_LIBRARY_PATH"] = ":".join(filter(None, [found["SCRIBE_LIBRARIES"], before]))
+    return found
+
+
 def play(line, timeout=540):
     """Runs a pipeline description to its end."""
     begin = time.monotonic()
     command = ["gst-launch-1.0", "-q", *shlex.split(line)]
-    # In the language that is read here.
-    environment = {**os.environ, "LC_ALL": "C", "LANGUAGE": "C"}
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, env=environment)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, env=environment())
         status, text = done.returncode, done.stdout + done.stderr
     except subprocess.TimeoutExpired:
         status, text = 124, f"ERROR: from element none: not done within {timeout} s"

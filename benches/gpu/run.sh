@@ -15,6 +15,7 @@ read -ra shapes <<<"${MODELS:-tiny base small medium large-v3 large-v3-turbo}"
 read -ra types <<<"${TYPES:-f16 q5_0}"
 read -ra more <<<"${ARGUMENTS:-}"
 mkdir -p "$work"
+export PYTHONDONTWRITEBYTECODE=1
 
 say() { printf '== %s\n' "$*" >&2; }
 fail() {
@@ -26,7 +27,8 @@ unpack() {
     [ -e "$here/bundle.tar.xz" ] || return 0
     [ -d "$work/bundle" ] || { mkdir "$work/bundle" && tar -xJf "$here/bundle.tar.xz" -C "$work/bundle"; }
     local bundle=$work/bundle
-    export PATH="$bundle/bin:$PATH" LD_LIBRARY_PATH="$bundle/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
+    # The libraries are for GStreamer's programs alone: nvidia-smi, Python and the compiler have their own.
+    export PATH="$bundle/bin:$PATH" SCRIBE_LIBRARIES="$bundle/lib"
     export GST_PLUGIN_SYSTEM_PATH="$bundle/gstreamer" GST_REGISTRY="$work/registry.bin"
     export GST_PLUGIN_SCANNER="$bundle/libexec/gst-plugin-scanner" ORT_DYLIB_PATH="$bundle/lib/libonnxruntime.so.1"
     SCRIBE_PLUGINS=$bundle/scribe

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from card import Card, Watch
-from pipelines import launch, play, transcription
+from pipelines import environment, launch, play, transcription
 
 HERE = Path(__file__).parent
 # The labels of the transcriber's checkpoints, in their order.
@@ -79,7 +79,7 @@ def look_inside(bench, file):
     if not bench.inside:
         return None
     command = [str(bench.inside), "--inside", bench.device, str(file)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=540)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=540, env=environment())
     try:
         return json.loads(done.stdout.strip().splitlines()[-1])
     except (IndexError, ValueError):
@@ -194,7 +194,8 @@ def cycles(bench):
     name, file = next(iter(bench.models.items()))
     chain = transcription(bench.audio, file, bench.properties(), "/dev/null", "/dev/null")
     before = bench.card().used()
-    done = subprocess.run([str(bench.cycle), str(bench.cycles), chain], capture_output=True, text=True, timeout=590)
+    command = [str(bench.cycle), str(bench.cycles), chain]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=590, env=environment())
     after = bench.card().used()
     seen = [tuple(map(int, line.split()[1:])) for line in done.stdout.splitlines() if line.startswith("cycle ")]
     bench.expect(f"cycles: {len(seen)} of {bench.cycles}; {done.stderr.strip()[-300:]}", len(seen) == bench.cycles)
