@@ -44,7 +44,7 @@ fn bundled() -> PathBuf {
 #[test]
 fn the_bundled_conversation_is_told_apart() {
     let score = score(&bundled(), "");
-    assert!(score.der() <= 0.10, "{score}");
+    assert!(score.der() <= 0.05, "{score}");
     assert_eq!(score.speakers, (2, 2));
 }
 
@@ -65,24 +65,15 @@ fn silence_has_no_speakers() {
     assert!(speech < common::RATE, "{found:?}");
 }
 
-/// Human readers are what the bundled models are weak at (`models/SPEAKERS.md`): they must be far better than nothing.
+/// Human readers, alike ones among them. Most of what is wrong is pauses that their truth spans (`docs/benchmarks.md`).
 #[test]
-fn people_reading_are_told_apart_better_than_not() {
-    for name in ["libri-2spk", "libri-4spk"] {
+fn people_reading_are_told_apart() {
+    for (name, most) in [("libri-2spk", 0.25), ("libri-4spk", 0.15), ("digits-2spk", 0.10)] {
         let Some(file) = common::shared(&format!("audio/{name}.flac")) else {
             return;
         };
         let score = score(&file, "");
-        let truth = truth(&file);
-        let everybody = truth.iter().map(|turn| Turn {
-            speaker: "everybody".into(),
-            ..turn.clone()
-        });
-        let baseline = der::score(&truth, &everybody.collect::<Vec<_>>(), der::FULL);
-        println!("{name}: one speaker {baseline}");
-        assert!(
-            score.der() < 0.9 * baseline.der(),
-            "{name}: {score}; one speaker {baseline}"
-        );
+        assert!(score.der() <= most, "{name}: {score}");
+        assert_eq!(score.speakers.0, score.speakers.1, "{name}: {score}");
     }
 }
