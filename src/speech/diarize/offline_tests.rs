@@ -76,7 +76,12 @@ fn analyse_pieces(window: &Window) -> Analysis {
     let pieces = cuts.map(|Cut { speaker, frames }| Piece {
         speaker,
         clean: piece_mask(&analysis.scores, &frames, 0).1,
-        embedding: analysis.embeddings[speaker].clone().expect("a voice"),
+        // As many values as a real voice has: evidence grows with them.
+        embedding: analysis.embeddings[speaker]
+            .iter()
+            .flatten()
+            .flat_map(|x| [*x; 32])
+            .collect(),
         frames,
     });
     Analysis {

