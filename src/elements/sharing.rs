@@ -45,6 +45,12 @@ pub(super) trait Sharing: Isolated<Model: Shared> {
         wish: Self::Wish,
     ) -> Result<Prepared<Self::Model, Self::Wish>, gst::StateChangeError>;
 
+    /// What to load in place of a model that was let in and for which memory ran out all the same, as `text` says. The
+    /// WARNING is posted.
+    fn instead(&self, _wish: &Self::Wish, _text: &str) -> Option<Self::Wish> {
+        None
+    }
+
     /// A share in the model that is loaded so, by somebody else or now. The outer error is posted, the inner one is not.
     fn share(&self, mut wish: Self::Wish) -> Result<Started<Self::Model>, gst::StateChangeError> {
         let element = self.obj();
@@ -55,10 +61,18 @@ pub(super) trait Sharing: Isolated<Model: Shared> {
                 Found::Engine(engine, facts) => return Ok(loading.end(Ok((engine, facts)))),
                 Found::Vacancy(vacancy) => vacancy,
             };
-            match self.make_ready(wish)? {
+            match self.make_ready(wish.clone())? {
                 Prepared::Load(loader, health) => {
                     let report = |percent| loading.report(percent);
-                    return Ok(loading.end(vacancy.load(Self::THREAD, health, loader, report)));
+                    let loaded = vacancy.load(Self::THREAD, health, loader, report);
+                    let instead = match &loaded {
+                        Err(LoadError::NoMemory(text)) => self.instead(&wish, text),
+                        _ => None,
+                    };
+                    match instead {
+                        Some(other) => wish = other,
+                        None => return Ok(loading.end(loaded)),
+                    }
                 }
                 Prepared::Instead(other) => wish = other,
             }

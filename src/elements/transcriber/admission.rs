@@ -78,13 +78,23 @@ fn ask_of<T>(
         };
         let text = format!("{}. {}", refused.text, instead.announcement(&config.model));
         warning.get_or_insert(text);
-        match instead {
-            Instead::Model(file) => config.model = ModelSource::File(file),
-            Instead::Cpu => config.cuda_device = None,
-        }
+        *config = instead.apply(config.clone());
     }
     let text = "out of memory: others take it as fast as it is asked for. Try again when they are done";
     Err(LoadError::NoMemory(text.to_owned()))
+}
+
+/// What `on_oom` has loaded in place of the model in `config`, for which there was no room though it was let in: others may
+/// have taken it meanwhile. With the text of a WARNING behind `why`.
+pub(super) fn after_failure(
+    config: &WhisperConfig,
+    on_oom: OnOom,
+    why: &str,
+) -> Option<(WhisperConfig, String)> {
+    let need = whisper::need(config, config.place()).ok()?.total();
+    let instead = instead(config, on_oom, need.saturating_sub(1))?;
+    let warning = format!("{why}. {}", instead.announcement(&config.model));
+    Some((instead.apply(config.clone()), warning))
 }
 
 /// What to try where there is no room.
@@ -106,6 +116,14 @@ fn instead(config: &WhisperConfig, on_oom: OnOom, usable: u64) -> Option<Instead
 }
 
 impl Instead {
+    fn apply(self, mut config: WhisperConfig) -> WhisperConfig {
+        match self {
+            Instead::Model(file) => config.model = ModelSource::File(file),
+            Instead::Cpu => config.cuda_device = None,
+        }
+        config
+    }
+
     fn announcement(&self, model: &ModelSource) -> String {
         match self {
             Instead::Model(file) => format!(
@@ -185,6 +203,7 @@ mod tests {
 
     use super::*;
     use crate::elements::transcriber::settings::Settings;
+    use crate::infer::forged_model::Forged;
     use crate::memory::probes::Device;
 
     fn config(cuda_device: Option<u32>) -> WhisperConfig {
@@ -218,6 +237,42 @@ mod tests {
         let outcome = ask_of(&mut config(start), 85, on_oom, once);
         let outcome = outcome.map(|((), warning)| warning.unwrap_or_default());
         (asked.into_inner(), outcome.map_err(|error| error.to_string()))
+    }
+
+    #[test]
+    fn a_model_that_ran_out_of_memory_makes_way_for_a_smaller_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str| folder.path().join(format!("ggml-{name}.bin"));
+        for name in ["large-v3", "medium"] {
+            let mut huge = std::fs::File::create(file(name)).unwrap();
+            Forged::HUGE.write(&mut huge, 0, 128).unwrap();
+        }
+        let huge = WhisperConfig {
+            model: ModelSource::File(file("large-v3")),
+            language: Some("en".into()),
+            ..config(Some(1))
+        };
+        let after = |config: &WhisperConfig, on_oom| after_failure(config, on_oom, "out of memory: it died");
+        assert!(
+            after(&huge, OnOom::SmallerModel).is_none(),
+            "the other one is as large"
+        );
+        let demo = concat!(env!("CARGO_MANIFEST_DIR"), "/models/ggml-scribe-demo.en-q5_0.bin");
+        std::fs::copy(demo, file("tiny.en")).unwrap();
+        let (smaller, warning) = after(&huge, OnOom::SmallerModel).unwrap();
+        assert_eq!(smaller.model, ModelSource::File(file("tiny.en")));
+        assert!(
+            warning.starts_with("out of memory: it died. The model ") && warning.contains("ggml-tiny.en.bin"),
+            "{warning}"
+        );
+        assert!(
+            after(&smaller, OnOom::SmallerModel).is_none(),
+            "nothing is smaller"
+        );
+        let (on_cpu, _) = after(&huge, OnOom::Cpu).unwrap();
+        assert_eq!((on_cpu.cuda_device, &on_cpu.model), (None, &huge.model));
+        assert!(after(&on_cpu, OnOom::Cpu).is_none());
+        assert!(after(&huge, OnOom::Fail).is_none());
     }
 
     #[test]

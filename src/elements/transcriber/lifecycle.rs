@@ -171,6 +171,12 @@ impl Sharing for Transcriber {
         &recognizer::POOL
     }
 
+    fn instead(&self, wish: &WhisperConfig, text: &str) -> Option<WhisperConfig> {
+        let (other, warning) = admission::after_failure(wish, self.settings().on_oom, text)?;
+        gst::element_imp_warning!(self, gst::ResourceError::NoSpaceLeft, ("{warning}"));
+        Some(other)
+    }
+
     /// With a promise of memory for it.
     fn make_ready(
         &self,
