@@ -75,6 +75,7 @@ pub(super) fn put_up(may_write: bool) -> Result<(), String> {
 
 fn filter(may_write: bool) -> Result<BpfProgram, Error> {
     let mut rules: BTreeMap<i64, Vec<SeccompRule>> = BTreeMap::new();
+    #[allow(clippy::useless_conversion)] // a c_long has 32 bits on other processors
     let mut refuse = |call: c_long, conditions: Vec<SeccompCondition>| -> Result<(), Error> {
         let rules = rules.entry(i64::from(call)).or_default();
         // No rule: in any case.

@@ -104,7 +104,7 @@ impl Timeline {
                 .unwrap_or(counts.len());
             if counts[start] > 0 {
                 let known: Vec<usize> = (start..end).filter(|frame| at(*frame).is_some()).collect();
-                for frame in start..end {
+                for (frame, count) in counts.iter().enumerate().take(end).skip(start) {
                     let behind = known.partition_point(|k| *k < frame);
                     let around = [behind.checked_sub(1), Some(behind)].into_iter().flatten();
                     let nearest = around
@@ -122,7 +122,7 @@ impl Timeline {
                         });
                     };
                     give(decided.first, agreement);
-                    if let Some(second) = decided.second.filter(|_| counts[frame] > 1) {
+                    if let Some(second) = decided.second.filter(|_| *count > 1) {
                         give(second, 1.0 - agreement);
                     }
                 }
