@@ -71,7 +71,10 @@ fn one(model: &str, streams: usize, seconds: usize, isolation: &str, shared: boo
     let mut ends: Vec<f64> = std::thread::scope(|scope| {
         scope.spawn(|| {
             while !done.load(Ordering::Relaxed) {
-                let held: u64 = common::workers().iter().map(|pid| most_resident(pid)).sum();
+                let held: u64 = common::workers(std::process::id())
+                    .iter()
+                    .map(|pid| most_resident(&pid.to_string()))
+                    .sum();
                 in_worker.fetch_max(held, Ordering::Relaxed);
                 std::thread::park_timeout(Duration::from_millis(20)); // nobody unparks it
             }

@@ -26,6 +26,10 @@ fn models(thread: &str) -> Vec<String> {
     found
 }
 
+fn workers() -> Vec<u32> {
+    common::workers(std::process::id())
+}
+
 fn whispers() -> Vec<String> {
     models("scribe-whisper")
 }
@@ -203,10 +207,10 @@ fn a_shared_worker_that_dies_is_replaced_once_for_all() {
     let samples = half_a_minute();
     let streams = [(); 3].map(|()| Stream::new("isolation=process"));
     streams.iter().for_each(|stream| stream.set(gst::State::Playing));
-    let worker = common::workers();
+    let worker = workers();
     assert_eq!(worker.len(), 1);
     let kill = std::process::Command::new("kill")
-        .args(["-KILL", &worker[0]])
+        .args(["-KILL", &worker[0].to_string()])
         .status();
     assert!(kill.unwrap().success());
     for stream in &streams {
@@ -217,7 +221,7 @@ fn a_shared_worker_that_dies_is_replaced_once_for_all() {
         texts[0].len() > 10 && texts.iter().all(|text| *text == texts[0]),
         "{texts:?}"
     );
-    let after = common::workers();
+    let after = workers();
     assert!(after.len() == 1 && after != worker, "{after:?}");
     for stream in &streams {
         assert!(
@@ -226,7 +230,7 @@ fn a_shared_worker_that_dies_is_replaced_once_for_all() {
         );
         stream.set(gst::State::Ready);
     }
-    assert_eq!(common::workers(), [""; 0]);
+    assert_eq!(workers(), [0; 0]);
 }
 
 #[test]

@@ -310,16 +310,29 @@ pub fn direct_segments(model: &str, samples: &[f32], threads: i32) -> Vec<String
         .collect()
 }
 
-/// The worker processes of this one that are no zombies.
-pub fn workers() -> Vec<String> {
-    let threads = std::fs::read_dir("/proc/self/task").unwrap().flatten();
-    let lists = threads.filter_map(|thread| std::fs::read_to_string(thread.path().join("children")).ok());
-    let children: Vec<String> = lists
-        .flat_map(|list| list.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
-        .collect();
-    let works = |pid: &String| {
-        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        stat.contains("(scribe-worker)") && !stat.contains(") Z ")
+/// The workers of the process `parent` that are no zombies.
+pub fn workers(parent: u32) -> Vec<u32> {
+    children(parent)
+        .into_iter()
+        .filter(|pid| {
+            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+            stat.contains("(scribe-worker)") && !stat.contains(") Z ")
+        })
+        .collect()
+}
+
+/// All children of all threads, zombies too.
+pub fn children(parent: u32) -> Vec<u32> {
+    let Ok(threads) = std::fs::read_dir(format!("/proc/{parent}/task")) else {
+        return Vec::new();
     };
-    children.into_iter().filter(works).collect()
+    threads
+        .flatten()
+        .filter_map(|thread| std::fs::read_to_string(thread.path().join("children")).ok())
+        .flat_map(|list| {
+            list.split_whitespace()
+                .map(|pid| pid.parse().unwrap())
+                .collect::<Vec<u32>>()
+        })
+        .collect()
 }

@@ -10,6 +10,7 @@ use gstscribe::elements::{speech_audio_caps, word};
 use gstscribe::speech::Word;
 
 use crate::common::{self, RATE};
+pub use crate::common::{children, workers};
 
 /// Longer than anything here takes, also on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -25,33 +26,6 @@ pub fn eventually<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> T {
         assert!(begin.elapsed() < PATIENCE, "waited in vain: {what}");
         std::thread::park_timeout(Duration::from_millis(2)); // nobody unparks it
     }
-}
-
-/// The workers of the process `parent` that are no zombies.
-pub fn workers(parent: u32) -> Vec<u32> {
-    children(parent)
-        .into_iter()
-        .filter(|pid| {
-            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-            stat.contains("(scribe-worker)") && !stat.contains(") Z ")
-        })
-        .collect()
-}
-
-/// All children of all threads, zombies too.
-pub fn children(parent: u32) -> Vec<u32> {
-    let Ok(threads) = std::fs::read_dir(format!("/proc/{parent}/task")) else {
-        return Vec::new();
-    };
-    threads
-        .flatten()
-        .filter_map(|thread| std::fs::read_to_string(thread.path().join("children")).ok())
-        .flat_map(|list| {
-            list.split_whitespace()
-                .map(|pid| pid.parse().unwrap())
-                .collect::<Vec<u32>>()
-        })
-        .collect()
 }
 
 pub fn is_alive(pid: u32) -> bool {
