@@ -10,6 +10,7 @@
 
 use super::{
     checkpoint::{Label, Role, Stage},
+    runs::Runs,
     verdict::{Cleanup, judge},
 };
 
@@ -27,26 +28,13 @@ struct Account {
     held: Option<u64>,
 }
 
-/// A whole run, around its stages.
-struct Run {
-    owner: Owner,
-    /// The reading at Pipeline Initialization.
-    base: u64,
-    /// The reading at Before Final Cleanup, once there.
-    held: Option<u64>,
-    /// What the stages that ended meanwhile took, and what of it is back. Of all pipelines on the device, since a stage
-    /// is not known to be this one's.
-    took: i64,
-    back: i64,
-}
-
 /// The accounts of the stages at work on one device.
 #[derive(Default)]
 pub struct Ledger {
     open: Vec<Account>,
     /// Growth that may be anybody's.
     common: i64,
-    runs: Vec<Run>,
+    runs: Runs,
     last: Option<u64>,
 }
 
@@ -56,7 +44,7 @@ impl Ledger {
     pub fn record(&mut self, owner: Owner, label: Label, allocated: u64) -> Option<Cleanup> {
         if label.stage() == Stage::Pipeline {
             self.grow(None, allocated);
-            return self.record_run(owner, label, allocated);
+            return self.runs.record(owner, label, allocated);
         }
         let stage = label.stage();
         match label.role() {
@@ -127,7 +115,7 @@ impl Ledger {
     /// Forgets what `owner` has open: it starts anew or is gone.
     pub fn forget(&mut self, owner: Owner) {
         self.open.retain(|account| account.owner != owner);
-        self.runs.retain(|run| run.owner != owner);
+        self.runs.forget(owner);
         self.hand_over();
     }
 
@@ -170,10 +158,7 @@ impl Ledger {
         self.common -= charged;
         self.hand_over();
         let took = own + charged;
-        for run in &mut self.runs {
-            run.took += took;
-            run.back += back.clamp(0, took);
-        }
+        self.runs.settle(took, back.clamp(0, took));
         judge(took, back)
     }
 
@@ -190,285 +175,8 @@ impl Ledger {
             _ => {}
         }
     }
-
-    /// The whole run stands around its stages, so it has no part in their accounts. It is judged by what its stages
-    /// took: what else the process holds at the end, such as decoders, is not the run's to give back. A run without a
-    /// stage to judge answers for all.
-    fn record_run(&mut self, owner: Owner, label: Label, allocated: u64) -> Option<Cleanup> {
-        match label.role() {
-            Role::Opens => {
-                self.runs.retain(|run| run.owner != owner);
-                self.runs.push(Run {
-                    owner,
-                    base: allocated,
-                    held: None,
-                    took: 0,
-                    back: 0,
-                });
-                None
-            }
-            Role::CleanupEnds => {
-                let at = self.runs.iter().position(|run| run.owner == owner)?;
-                let run = self.runs.remove(at);
-                let held = run.held? as i64;
-                if run.took > 0 {
-                    return judge(run.took, run.back);
-                }
-                judge(held - run.base as i64, held - allocated as i64)
-            }
-            Role::CleanupBegins | Role::Closes => {
-                if let Some(run) = self.runs.iter_mut().find(|run| run.owner == owner) {
-                    run.held = Some(allocated);
-                }
-                None
-            }
-        }
-    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{
-        super::verdict::{NEXT_TO_NOTHING, Verdict},
-        *,
-    };
-    use Label::*;
-
-    const MIB: u64 = 1 << 20;
-
-    /// Books each reading (in MiB) and compares the judgements, as (freed in whole per cent, verdict).
-    #[track_caller]
-    fn check(steps: &[(Owner, Label, u64)], judgements: &[(Label, u64, Verdict)]) {
-        let mut ledger = Ledger::default();
-        let judged: Vec<_> = steps
-            .iter()
-            .filter_map(|&(owner, label, mib)| {
-                let cleanup = ledger.record(owner, label, mib * MIB)?;
-                Some((label, cleanup.freed.round() as u64, cleanup.verdict))
-            })
-            .collect();
-        assert_eq!(judged, judgements);
-    }
-
-    fn whisper(before: u64, held: u64, after: u64) -> [(Owner, Label, u64); 4] {
-        [
-            (1, BeforeTranscription, before),
-            (1, BeforeWhisperCleanup, held),
-            (1, AfterWhisperCleanup, after),
-            (1, AfterTranscription, after),
-        ]
-    }
-
-    #[test]
-    fn a_cleanup_is_judged_by_what_the_stage_took() {
-        for ((before, held, after), freed, verdict) in [
-            ((0, 7400, 184), 98, Verdict::Good),
-            ((0, 7400, 5550), 25, Verdict::Leak),
-            // What was there before is not the stage's to give back.
-            ((1000, 1100, 1002), 98, Verdict::Good),
-            ((1000, 1100, 1030), 70, Verdict::Partial),
-            // More gone than was taken, and more held than before the release.
-            ((100, 200, 50), 100, Verdict::Good),
-            ((100, 200, 250), 0, Verdict::Leak),
-        ] {
-            check(
-                &whisper(before, held, after),
-                &[(AfterWhisperCleanup, freed, verdict)],
-            );
-        }
-    }
-
-    #[test]
-    fn next_to_nothing_is_no_leak() {
-        let floor = NEXT_TO_NOTHING / MIB;
-        check(&whisper(100, 100 + floor - 1, 100 + floor - 1), &[]);
-        check(&whisper(100, 90, 90), &[]);
-        check(
-            &whisper(100, 100 + floor, 100 + floor),
-            &[(AfterWhisperCleanup, 0, Verdict::Leak)],
-        );
-    }
-
-    #[test]
-    fn a_cleanup_without_its_before_is_not_judged() {
-        check(
-            &[(1, BeforeWhisperCleanup, 500), (1, AfterWhisperCleanup, 500)],
-            &[],
-        );
-        check(&[(1, BeforeTranscription, 0), (1, AfterWhisperCleanup, 500)], &[]);
-    }
-
-    #[test]
-    fn the_run_is_judged_around_its_stages() {
-        check(
-            &[
-                (9, PipelineInitialization, 10),
-                (1, BeforeTranscription, 10),
-                (9, BeforeFinalCleanup, 210),
-                (1, BeforeWhisperCleanup, 210),
-                (1, AfterWhisperCleanup, 12),
-                (1, AfterTranscription, 12),
-                (9, AfterFinalCleanup, 11),
-            ],
-            &[
-                (AfterWhisperCleanup, 99, Verdict::Good),
-                (AfterFinalCleanup, 99, Verdict::Good),
-            ],
-        );
-        // The process around the run holds 100 MiB at its end, and the run none of it.
-        check(
-            &[
-                (9, PipelineInitialization, 10),
-                (1, BeforeTranscription, 110),
-                (1, BeforeWhisperCleanup, 310),
-                (1, AfterWhisperCleanup, 120),
-                (9, BeforeFinalCleanup, 120),
-                (9, AfterFinalCleanup, 120),
-            ],
-            &[
-                (AfterWhisperCleanup, 95, Verdict::Partial),
-                (AfterFinalCleanup, 95, Verdict::Partial),
-            ],
-        );
-        // Without a stage, it answers for all.
-        check(
-            &[
-                (9, PipelineInitialization, 10),
-                (9, BeforeFinalCleanup, 110),
-                (9, AfterFinalCleanup, 90),
-            ],
-            &[(AfterFinalCleanup, 20, Verdict::Leak)],
-        );
-        // Stages that freed all they took leave the run nothing to free.
-        check(
-            &[
-                (9, PipelineInitialization, 10),
-                (9, BeforeFinalCleanup, 11),
-                (9, AfterFinalCleanup, 11),
-            ],
-            &[],
-        );
-    }
-
-    #[test]
-    fn stages_at_the_same_time_are_not_charged_for_each_other() {
-        // The resampler comes while the transcriber holds 150 and goes first: 86 more came in between.
-        check(
-            &[
-                (1, BeforeTranscription, 40),
-                (2, BeforeAudioPreprocessing, 190),
-                (2, BeforeWaveformCleanup, 276),
-                (2, AfterWaveformCleanup, 276),
-                (1, BeforeWhisperCleanup, 276),
-                (1, AfterWhisperCleanup, 41),
-            ],
-            &[(AfterWhisperCleanup, 100, Verdict::Good)],
-        );
-        // The same, the transcriber first. What is gone with it was its own.
-        check(
-            &[
-                (1, BeforeTranscription, 40),
-                (2, BeforeAudioPreprocessing, 190),
-                (1, BeforeWhisperCleanup, 276),
-                (1, AfterWhisperCleanup, 41),
-                (2, BeforeWaveformCleanup, 41),
-                (2, AfterWaveformCleanup, 41),
-            ],
-            &[(AfterWhisperCleanup, 100, Verdict::Good)],
-        );
-    }
-
-    #[test]
-    fn what_leaks_among_several_is_owed_by_the_last() {
-        check(
-            &[
-                (2, BeforeAudioPreprocessing, 40),
-                (1, BeforeTranscription, 40),
-                (1, BeforeWhisperCleanup, 240),
-                (1, AfterWhisperCleanup, 240),
-                (2, BeforeWaveformCleanup, 240),
-                (2, AfterWaveformCleanup, 240),
-            ],
-            &[(AfterWaveformCleanup, 0, Verdict::Leak)],
-        );
-    }
-
-    #[test]
-    fn what_is_said_to_be_taken_is_charged_to_the_taker() {
-        let mut ledger = Ledger::default();
-        ledger.record(2, BeforeAudioPreprocessing, 40 * MIB);
-        ledger.record(1, BeforeTranscription, 40 * MIB);
-        ledger.taken(1, Stage::Transcription, 240 * MIB);
-        ledger.record(1, BeforeWhisperCleanup, 240 * MIB);
-        let leak = ledger.record(1, AfterWhisperCleanup, 240 * MIB).unwrap();
-        assert_eq!((leak.took, leak.verdict), (200 * MIB, Verdict::Leak));
-        ledger.record(2, BeforeWaveformCleanup, 240 * MIB);
-        assert_eq!(ledger.record(2, AfterWaveformCleanup, 240 * MIB), None);
-    }
-
-    #[test]
-    fn who_told_its_own_is_not_charged_for_what_others_keep() {
-        // (held before the cleanup, after it) → judgement: 200 were told, then it grew to `held`.
-        for (held, after, freed, verdict) in [
-            (240, 40, 100, Verdict::Good),
-            (250, 50, 100, Verdict::Good),  // a decoder keeps 10
-            (640, 440, 100, Verdict::Good), // or its frames
-            (326, 40, 100, Verdict::Good),  // working memory, gone with the model
-            (726, 440, 100, Verdict::Good), // both
-            (240, 140, 50, Verdict::Partial),
-            (726, 626, 50, Verdict::Partial),
-            (250, 250, 0, Verdict::Leak),
-        ] {
-            let mut ledger = Ledger::default();
-            ledger.record(1, BeforeTranscription, 40 * MIB);
-            ledger.taken(1, Stage::Transcription, 240 * MIB);
-            ledger.record(1, BeforeWhisperCleanup, held * MIB);
-            let cleanup = ledger.record(1, AfterWhisperCleanup, after * MIB).unwrap();
-            assert_eq!(
-                (cleanup.freed.round() as u64, cleanup.verdict),
-                (freed, verdict),
-                "{held} → {after}"
-            );
-        }
-    }
-
-    #[test]
-    fn what_came_before_a_stage_takes_something_is_not_its_own() {
-        let mut ledger = Ledger::default();
-        ledger.record(1, BeforeAudioPreprocessing, 40 * MIB);
-        ledger.taking(1, Stage::AudioPreprocessing, 140 * MIB); // decoders came up meanwhile
-        ledger.taken(1, Stage::AudioPreprocessing, 141 * MIB);
-        ledger.record(1, BeforeWaveformCleanup, 150 * MIB);
-        assert_eq!(ledger.record(1, AfterWaveformCleanup, 149 * MIB), None);
-    }
-
-    #[test]
-    fn who_starts_anew_leaves_nothing_to_others() {
-        let mut ledger = Ledger::default();
-        ledger.record(1, BeforeTranscription, 0);
-        ledger.record(2, BeforeAudioPreprocessing, 0);
-        ledger.forget(1);
-        ledger.record(1, BeforeTranscription, 100 * MIB);
-        ledger.record(1, BeforeWhisperCleanup, 300 * MIB);
-        let good = ledger.record(1, AfterWhisperCleanup, 100 * MIB).unwrap();
-        assert_eq!(good.verdict, Verdict::Good);
-    }
-
-    #[test]
-    fn what_died_is_nobodys_leak() {
-        let mut ledger = Ledger::default();
-        ledger.record(1, BeforeTranscription, 10 * MIB);
-        ledger.taken(1, Stage::Transcription, 110 * MIB);
-        ledger.lost(1, Stage::Transcription, 12 * MIB);
-        assert_eq!(ledger.record(1, BeforeWhisperCleanup, 12 * MIB), None);
-        assert_eq!(ledger.record(1, AfterWhisperCleanup, 12 * MIB), None);
-        // What took its place is the stage's again.
-        ledger.record(1, BeforeTranscription, 10 * MIB);
-        ledger.taken(1, Stage::Transcription, 110 * MIB);
-        ledger.lost(1, Stage::Transcription, 12 * MIB);
-        ledger.taken(1, Stage::Transcription, 112 * MIB);
-        ledger.record(1, BeforeWhisperCleanup, 112 * MIB);
-        let cleanup = ledger.record(1, AfterWhisperCleanup, 111 * MIB).unwrap();
-        assert_eq!(cleanup.verdict, Verdict::Leak);
-    }
-}
+#[path = "ledger_tests.rs"]
+mod tests;

@@ -18,6 +18,7 @@ pub mod picture;
 pub mod probes;
 pub mod report;
 pub mod reservations;
+mod runs;
 pub mod timeline;
 pub mod verdict;
 
