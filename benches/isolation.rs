@@ -6,10 +6,10 @@
 
 #[path = "../tests/common/mod.rs"]
 mod common;
+mod shared;
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
 use std::time::Instant;
 
 use gstscribe::infer::protocol::frame::{self, Frame};
@@ -17,23 +17,17 @@ use gstscribe::infer::protocol::{ToWorker, Travels, pack_window};
 use gstscribe::infer::recognizer::Recognizer;
 use gstscribe::speech::transcribe::{Context, Window};
 
+use shared::{Job, cpu_seconds, spread};
+
 const ROUNDS: usize = 9;
 const FRAMES: usize = 200;
 
 fn main() {
-    let arguments: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
-    let argument = |i: usize| arguments.get(i).cloned();
-    common::init();
-    let model = argument(0).unwrap_or_else(common::demo_model);
-    let file = argument(1).map_or_else(|| common::recording("conversation.flac"), PathBuf::from);
-    let repeat: usize = argument(2).map_or(5, |n| n.parse().expect("REPEAT is a number"));
-    let threads: u32 = argument(3).map_or(1, |n| n.parse().expect("THREADS is a number"));
-    let samples = common::decode(&file).repeat(repeat);
-    println!(
-        "{model}\n{}, {repeat} times: {} s, {threads} thread(s)",
-        file.display(),
-        samples.len() as u64 / common::RATE
-    );
+    let Job {
+        model,
+        samples,
+        threads,
+    } = Job::of_arguments(5);
     let (mut wall, mut cpu) = (Vec::new(), Vec::new());
     for round in 0..ROUNDS {
         let run = |isolation: &str| {
@@ -66,19 +60,6 @@ fn main() {
     println!("a window of 31 s on its way: {least:.2} {median:.2} {most:.2} ms (least, median, most)");
 }
 
-/// User and system time of this process and of the children that it has reaped. 100 ticks a second on every Linux.
-fn cpu_seconds() -> f64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
-    let behind_name = stat.rsplit(") ").next().unwrap();
-    let ticks = behind_name.split(' ').skip(11).take(4);
-    ticks.map(|field| field.parse::<f64>().unwrap()).sum::<f64>() / 100.0
-}
-
-fn spread(values: &mut [f64]) -> (f64, f64, f64) {
-    values.sort_by(f64::total_cmp);
-    (values[0], values[values.len() / 2], values[values.len() - 1])
-}
-
 /// From a window here to a window there, and a byte back, in ms: encoding, the socket, decoding, two wake-ups.
 fn frames() -> Vec<f64> {
     let window = Window {
@@ -108,6 +89,7 @@ fn frames() -> Vec<f64> {
                 model: 1,
                 id,
                 question,
+                budget: u32::MAX,
             };
             let frame = frame::encode(&run, &packed.audio).expect("a frame");
             here.write_all(&frame).expect("room");

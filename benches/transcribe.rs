@@ -8,8 +8,8 @@
 
 #[path = "../tests/common/mod.rs"]
 mod common;
+mod shared;
 
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use gstscribe::infer::model::{Cancel, RunError};
@@ -17,34 +17,12 @@ use gstscribe::infer::recognizer::Recognizer;
 use gstscribe::infer::whisper::{Whisper, WhisperConfig};
 use gstscribe::speech::transcribe::{Context, Window};
 
+use shared::{Job, cpu_seconds, spread};
+
 const ROUNDS: usize = 5;
 
-struct Job {
-    model: String,
-    samples: Vec<f32>,
-    threads: i32,
-}
-
 fn main() {
-    let arguments: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
-    let argument = |i: usize| arguments.get(i).cloned();
-    common::init();
-    let model = argument(0).unwrap_or_else(common::demo_model);
-    let file = argument(1).map_or_else(|| common::recording("conversation.flac"), PathBuf::from);
-    let repeat: usize = argument(2).map_or(3, |n| n.parse().expect("REPEAT is a number"));
-    let threads: i32 = argument(3).map_or(1, |n| n.parse().expect("THREADS is a number"));
-    let samples = common::decode(&file).repeat(repeat);
-    let seconds = samples.len() as f64 / common::RATE as f64;
-    println!(
-        "{model}\n{}, {repeat} times: {seconds:.0} s, {threads} thread(s)",
-        file.display()
-    );
-    let job = Job {
-        model,
-        samples,
-        threads,
-    };
-
+    let job = Job::of_arguments(3);
     let mut wall = Vec::new();
     let mut cpu = Vec::new();
     let (mut said, mut heard) = (Vec::new(), Vec::new());
@@ -60,11 +38,10 @@ fn main() {
         wall.push(element.0 / direct.0);
         cpu.push(element.1 / direct.1);
     }
-    println!(
-        "element / direct: wall {}, CPU {} (least, median, most)",
-        spread(&mut wall),
-        spread(&mut cpu)
-    );
+    for (what, ratios) in [("wall", &mut wall), ("CPU", &mut cpu)] {
+        let (least, median, most) = spread(ratios);
+        println!("element / direct: {what} {least:.3} {median:.3} {most:.3} (least, median, most)");
+    }
     let differing = common::distance(&said, &heard);
     println!(
         "words: direct {}, element {}, differing {differing}",
@@ -81,27 +58,9 @@ fn timed<T>(run: impl FnOnce() -> T) -> (T, (f64, f64)) {
     (result, (begin.elapsed().as_secs_f64(), cpu_seconds() - cpu))
 }
 
-/// User and system time of all threads of this process. 100 ticks a second on every Linux.
-fn cpu_seconds() -> f64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
-    let behind_name = stat.rsplit(") ").next().unwrap();
-    let fields: Vec<&str> = behind_name.split(' ').collect();
-    (fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap()) / 100.0
-}
-
-fn spread(values: &mut [f64]) -> String {
-    values.sort_by(f64::total_cmp);
-    format!(
-        "{:.3} {:.3} {:.3}",
-        values[0],
-        values[values.len() / 2],
-        values[values.len() - 1]
-    )
-}
-
 fn direct(job: &Job) -> Vec<String> {
     let mut text = String::new();
-    for segment in common::direct_segments(&job.model, &job.samples, job.threads) {
+    for segment in common::direct_segments(&job.model, &job.samples, job.threads as i32) {
         text.push_str(&segment);
     }
     common::plain(&text)
@@ -121,7 +80,7 @@ fn element(job: &Job) -> Vec<String> {
 /// Sets the cancel switch at moments spread over a window's recognition, and measures until it returns.
 fn cancels(job: &Job) {
     let config = WhisperConfig {
-        threads: job.threads,
+        threads: job.threads as i32,
         ..common::whisper_config(&job.model)
     };
     let mut whisper = Whisper::load(&config, &mut |_| {}).expect("the model loads");

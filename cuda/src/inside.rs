@@ -74,19 +74,9 @@ fn config(model: &str, cuda_device: Option<u32>) -> WhisperConfig {
             file => ModelSource::File(PathBuf::from(file)),
         },
         language: Some("en".into()),
-        translate: false,
-        initial_prompt: None,
         beam_size: 5,
-        best_of: 5,
-        temperature: 0.0,
-        temperature_increment: 0.2,
-        entropy_threshold: 2.4,
-        logprob_threshold: -1.0,
-        no_speech_threshold: 0.6,
-        max_context: 64,
-        suppress_non_speech: true,
-        threads: 1,
         cuda_device,
+        ..WhisperConfig::default()
     }
 }
 

@@ -13,6 +13,7 @@ use parking_lot::{Condvar, Mutex};
 use super::model::{Cancel, LoadError, Loader, Model, RunError};
 use super::queue::Queue;
 use super::worker::Health;
+use crate::memory::reservations::Promise;
 
 type Answer<M> = Result<<M as Model>::Answer, RunError>;
 
@@ -46,8 +47,28 @@ struct Desk<M: Model + ?Sized> {
 struct State<M: Model + ?Sized> {
     queue: Queue<Instant, Errand<M>>,
     open: bool,
-    /// How the model came to its end, if it has.
-    over: Option<String>,
+    /// What those hear who come behind the model's end.
+    over: Option<RunError>,
+}
+
+/// How a model comes to be, and what goes with it.
+pub struct Plan<M: Model + ?Sized> {
+    /// Makes it.
+    pub loader: Loader<M>,
+    /// The loader tells it about the model's process.
+    pub health: Health,
+    /// The memory that it will take: all until it is loaded, then what its first answer takes.
+    pub promise: Option<Promise>,
+}
+
+impl<M: Model + ?Sized> From<Loader<M>> for Plan<M> {
+    fn from(loader: Loader<M>) -> Self {
+        Plan {
+            loader,
+            health: Health::default(),
+            promise: None,
+        }
+    }
 }
 
 enum Loading<F> {
@@ -62,22 +83,26 @@ impl<M: Model + ?Sized + 'static> Engine<M> {
         loader: Loader<M>,
         progress: impl FnMut(i32),
     ) -> Result<(Engine<M>, M::Facts), LoadError> {
-        Self::start_watched(name, Health::default(), loader, progress)
+        Self::start_as(name, loader.into(), progress)
     }
 
-    /// The same for a loader that tells `health` about the model's process.
-    pub fn start_watched(
+    /// The same as planned.
+    pub fn start_as(
         name: &str,
-        health: Health,
-        loader: Loader<M>,
+        plan: Plan<M>,
         mut progress: impl FnMut(i32),
     ) -> Result<(Engine<M>, M::Facts), LoadError> {
+        let Plan {
+            loader,
+            health,
+            promise,
+        } = plan;
         let desk = Arc::new(Desk::new());
         let (news, loading) = mpsc::channel();
         let served = desk.clone();
         let thread = std::thread::Builder::new()
             .name(name.to_owned())
-            .spawn(move || run(loader, news, &served))
+            .spawn(move || run(loader, promise, news, &served))
             .map_err(|e| LoadError::Failed(format!("cannot start the thread {name} for the model: {e}")))?;
         let engine = Engine::of(Arc::new(Host {
             desk,
@@ -199,7 +224,7 @@ impl<M: Model + ?Sized> Desk<M> {
         let ticket = self.tickets.fetch_add(1, Ordering::Relaxed);
         let mut state = self.state.lock();
         if let Some(how) = &state.over {
-            return Err(RunError::DeadBefore(how.clone()));
+            return Err(how.clone());
         }
         state.queue.push(ticket, due, errand);
         self.changed.notify_one();
@@ -234,25 +259,34 @@ impl<M: Model + ?Sized> Desk<M> {
     }
 
     /// The model has ended, and those who wait had no part in that.
-    fn end(&self, how: &str) {
+    fn end(&self, how: &RunError) {
         let waiting: Vec<Errand<M>> = {
             let mut state = self.state.lock();
-            state.over = Some(how.to_owned());
+            state.over = Some(how.clone());
             state.queue.drain().collect()
         };
         for errand in waiting {
-            let _ = errand.answer.send(Err(RunError::DeadBefore(how.to_owned())));
+            let _ = errand.answer.send(Err(how.clone()));
         }
     }
 }
 
-fn run<M: Model + ?Sized>(loader: Loader<M>, news: mpsc::Sender<Loading<M::Facts>>, desk: &Desk<M>) {
+fn run<M: Model + ?Sized>(
+    loader: Loader<M>,
+    mut promise: Option<Promise>,
+    news: mpsc::Sender<Loading<M::Facts>>,
+    desk: &Desk<M>,
+) {
     // The receiver outlives loading unless the starter is gone, and then nobody wants the news.
     let mut report = |percent| drop(news.send(Loading::Progress(percent)));
     let mut model = match loader(&mut report) {
         Ok(model) => model,
-        Err(error) => return drop(news.send(Loading::Done(Err(error)))),
+        Err(error) => {
+            drop(promise); // before the news: who hears of it may ask for the memory of another
+            return drop(news.send(Loading::Done(Err(error))));
+        }
     };
+    promise.iter().for_each(Promise::loaded);
     if news.send(Loading::Done(Ok(model.facts()))).is_err() {
         return;
     }
@@ -264,17 +298,18 @@ fn run<M: Model + ?Sized>(loader: Loader<M>, news: mpsc::Sender<Loading<M::Facts
             catch_unwind(AssertUnwindSafe(|| model.run(&errand.request, &errand.cancel)))
                 .unwrap_or_else(|panic| Err(RunError::Dead(panic_text(&panic))))
         };
-        let is_over = match &result {
-            Err(RunError::Dead(how) | RunError::DeadBefore(how)) => {
-                desk.end(how); // before the answer: who hears of it finds the model gone
-                true
-            }
-            _ => false,
-        };
-        let _ = errand.answer.send(result); // a caller that went away wants no answer
-        if is_over {
+        if result.is_ok() {
+            promise = None; // it has taken all that it will
+        }
+        if let Some(end) = result.as_ref().err().and_then(RunError::end) {
+            // Both before the answer: who hears of it finds the model gone, and its memory back.
+            let _ = catch_unwind(AssertUnwindSafe(|| drop(model))); // one that panicked may do so again
+            drop(promise);
+            desk.end(&end);
+            let _ = errand.answer.send(result);
             return;
         }
+        let _ = errand.answer.send(result); // a caller that went away wants no answer
     }
 }
 

@@ -1,4 +1,6 @@
 use super::*;
+use crate::memory::admission::Room;
+use crate::memory::reservations::Desk;
 
 /// Answers 0, panics at 1, and waits for the cancel at anything else.
 #[derive(Debug)]
@@ -44,6 +46,99 @@ fn answers_and_survives_a_cancel() {
     assert_eq!(engine.ask(0), Err(RunError::Cancelled), "until it is cleared");
     engine.cancel().clear();
     assert!(engine.ask(0).is_ok());
+}
+
+/// Has no memory for what it is asked.
+#[derive(Debug)]
+struct Full(mpsc::Sender<()>);
+
+impl Model for Full {
+    type Request = ();
+    type Answer = ();
+    type Facts = ();
+
+    fn facts(&self) {}
+
+    fn run(&mut self, (): &(), _: &Cancel) -> Answer<Self> {
+        Err(RunError::NoMemory {
+            how: "out of memory".into(),
+            begun: true,
+            died: false,
+        })
+    }
+}
+
+impl Drop for Full {
+    fn drop(&mut self) {
+        let _ = self.0.send(());
+    }
+}
+
+#[test]
+fn a_model_without_memory_is_freed_before_anybody_hears_of_it() {
+    let (freed, is_freed) = mpsc::channel();
+    let loader: Loader<Full> = Box::new(|_| Ok(Box::new(Full(freed))));
+    let (engine, ()) = Engine::start("full", loader, |_| {}).unwrap();
+    let other = engine.sibling();
+    let no_memory = |begun: bool| RunError::NoMemory {
+        how: "out of memory".into(),
+        begun,
+        died: false,
+    };
+    assert_eq!(engine.ask(()), Err(no_memory(true)));
+    assert_eq!(is_freed.try_recv(), Ok(()));
+    assert!(other.is_over());
+    assert_eq!(other.ask(()), Err(no_memory(false)), "it has no part in that");
+}
+
+/// All of it until it is loaded, what comes later until the first answer, and nothing of a model that cannot be loaded.
+#[test]
+fn the_promise_of_memory_ends_with_the_first_answer() {
+    let desk = Desk::at(None);
+    let promise = || {
+        let all = Room {
+            total: 1_000,
+            free: 1_000,
+        };
+        let reservation = desk.reserve("host", 600, 100, || Some(all)).ok().unwrap();
+        Some(Promise::new(reservation, 200))
+    };
+    let promised = || {
+        let none = Room {
+            total: 1_000,
+            free: 0,
+        };
+        let refused = desk.reserve("host", 1_001, 100, || Some(none)).err();
+        refused.unwrap().promised
+    };
+    let seen = Arc::new(AtomicU64::new(0));
+    let at_load = seen.clone();
+    let noted = desk.clone();
+    let loader: Loader<Fake> = Box::new(move |_| {
+        let none = Room {
+            total: 1_000,
+            free: 0,
+        };
+        let refused = noted.reserve("host", 1_001, 100, || Some(none)).err().unwrap();
+        at_load.store(refused.promised, Ordering::SeqCst);
+        Ok(Box::new(Fake))
+    });
+    let plan = Plan {
+        promise: promise(),
+        ..loader.into()
+    };
+    let (engine, _) = Engine::start_as("fake", plan, |_| {}).unwrap();
+    assert_eq!((seen.load(Ordering::SeqCst), promised()), (600, 200));
+    engine.ask(0).unwrap();
+    engine.ask(0).unwrap(); // what ends with the first answer has ended behind the second
+    assert_eq!(promised(), 0);
+    let fails: Loader<Fake> = Box::new(|_| Err(LoadError::NotFound("no such file".into())));
+    let plan = Plan {
+        promise: promise(),
+        ..fails.into()
+    };
+    assert!(Engine::start_as("fake", plan, |_| {}).is_err());
+    assert_eq!(promised(), 0);
 }
 
 #[test]

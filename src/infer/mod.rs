@@ -6,7 +6,9 @@ mod backend_hook;
 pub mod cuda;
 pub mod engine;
 pub mod fbank;
+mod full_memory;
 pub mod heap;
+pub mod loadable;
 pub mod model;
 pub mod model_file;
 #[cfg(test)]

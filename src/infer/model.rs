@@ -128,6 +128,35 @@ pub enum RunError {
     /// The model's process ended before it began with this request, which so has no part in that. Says how.
     #[error("the model is gone: {0}. Set the element to READY and back to load it again")]
     DeadBefore(String),
+    /// Memory ran out while the model worked, and the model is gone with it. What to load in its place is the element's
+    /// to decide.
+    #[error("{how}. Set the element to READY and back to load the model again")]
+    NoMemory {
+        /// "out of memory: …".
+        how: String,
+        /// Over this request. Else the request was still to come, and has no part in it.
+        begun: bool,
+        /// The process of the model died of it. Else the model said so and ended by itself.
+        died: bool,
+    },
+    /// The answer took longer than it is waited for, and the model gave up. It can be asked again.
+    #[error("{0}")]
+    Late(String),
+}
+
+impl RunError {
+    /// Whether the model can be asked no more. Who waits for it, too, hears what is returned.
+    pub(super) fn end(&self) -> Option<RunError> {
+        match self {
+            RunError::Dead(how) | RunError::DeadBefore(how) => Some(RunError::DeadBefore(how.clone())),
+            RunError::NoMemory { how, died, .. } => Some(RunError::NoMemory {
+                how: how.clone(),
+                begun: false,
+                died: *died,
+            }),
+            RunError::Cancelled | RunError::Failed(_) | RunError::Late(_) => None,
+        }
+    }
 }
 
 /// Why a model could not be loaded. The text names the file and what to do.

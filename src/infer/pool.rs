@@ -8,10 +8,9 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
-use super::engine::{Engine, Host};
-use super::model::{LoadError, Loader, Model, ModelSource};
+use super::engine::{Engine, Host, Plan};
+use super::model::{LoadError, Model, ModelSource};
 use super::protocol::Load;
-use super::worker::Health;
 
 /// What two sessions have in common when they can share a model.
 #[derive(Clone, Debug, PartialEq)]
@@ -277,18 +276,17 @@ pub struct Vacancy<M: Shared + ?Sized> {
 }
 
 impl<M: Shared + ?Sized> Vacancy<M> {
-    /// Loads the model, as [`Engine::start_watched`].
+    /// Loads the model, as [`Engine::start_as`].
     ///
     /// # Errors
     /// As the loader.
     pub fn load(
         self,
         name: &str,
-        health: Health,
-        loader: Loader<M>,
+        plan: Plan<M>,
         mut progress: impl FnMut(i32),
     ) -> Result<(Engine<M>, M::Facts), LoadError> {
-        let (engine, facts) = Engine::start_watched(name, health, loader, |percent| {
+        let (engine, facts) = Engine::start_as(name, plan, |percent| {
             self.put(Place::Loading(percent));
             progress(percent);
         })?;

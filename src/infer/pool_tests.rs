@@ -2,7 +2,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc;
 
 use super::*;
-use crate::infer::model::{Cancel, RunError};
+use crate::infer::model::{Cancel, Loader, RunError};
 use crate::infer::onnx::SpeakersConfig;
 
 /// Says how often its kind was loaded, and tells when it goes. Dies when it is asked for anything.
@@ -59,9 +59,7 @@ impl Rig {
     fn get(&self, key: &Key) -> (Engine<Fake>, u32) {
         match self.pool.enter(key, |_| {}) {
             Found::Engine(engine, number) => (engine, number),
-            Found::Vacancy(vacancy) => vacancy
-                .load("fake", Health::default(), self.loader(), |_| {})
-                .unwrap(),
+            Found::Vacancy(vacancy) => vacancy.load("fake", self.loader().into(), |_| {}).unwrap(),
         }
     }
 }
@@ -124,9 +122,7 @@ fn those_who_come_meanwhile_wait_for_the_load() {
             loader(report)
         });
         let (_engine, number) = vacancy
-            .load("fake", Health::default(), slow, |_| {
-                assert_eq!(seen.recv(), Ok(50))
-            })
+            .load("fake", slow.into(), |_| assert_eq!(seen.recv(), Ok(50)))
             .unwrap();
         assert_eq!((number, joined.join().unwrap()), (1, true));
     });
@@ -148,7 +144,7 @@ fn a_failed_load_leaves_the_place_to_the_next() {
         });
         assert_eq!(waiting.recv(), Ok(0));
         let fails: Loader<Fake> = Box::new(|_| Err(LoadError::NotFound("no such file".into())));
-        assert!(vacancy.load("fake", Health::default(), fails, |_| {}).is_err());
+        assert!(vacancy.load("fake", fails.into(), |_| {}).is_err());
         assert!(next.join().unwrap());
     });
 }

@@ -127,6 +127,24 @@ impl Drop for Reservation {
     }
 }
 
+/// A reservation for a model: all that it needs until it is loaded, then what it takes later.
+pub struct Promise {
+    reservation: Reservation,
+    later: u64,
+}
+
+impl Promise {
+    /// Of which `later` bytes are not taken by loading.
+    pub fn new(reservation: Reservation, later: u64) -> Self {
+        Promise { reservation, later }
+    }
+
+    /// The model is loaded, and the probes see what it has taken.
+    pub fn loaded(&self) {
+        self.reservation.settle(self.later);
+    }
+}
+
 /// Opens and locks. Dropping the file unlocks it.
 fn open(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();

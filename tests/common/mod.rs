@@ -2,6 +2,7 @@
 #![allow(dead_code)] // each test file uses its part
 
 pub mod forged_model;
+pub mod smaller_model;
 
 use std::path::{Path, PathBuf};
 use std::sync::Once;
@@ -262,20 +263,7 @@ fn feed(source: &gst_app::AppSrc, pieces: Pieces) {
 pub fn whisper_config(model: &str) -> WhisperConfig {
     WhisperConfig {
         model: ModelSource::File(model.into()),
-        language: None,
-        translate: false,
-        initial_prompt: None,
-        beam_size: 1,
-        best_of: 5,
-        temperature: 0.0,
-        temperature_increment: 0.2,
-        entropy_threshold: 2.4,
-        logprob_threshold: -1.0,
-        no_speech_threshold: 0.6,
-        max_context: 64,
-        suppress_non_speech: true,
-        threads: 1,
-        cuda_device: None,
+        ..WhisperConfig::default()
     }
 }
 

@@ -14,8 +14,9 @@ use crate::rig::*;
 /// Seconds at which the windows that were asked about start, request by request.
 type Asked = Arc<Mutex<Vec<Vec<u64>>>>;
 
-/// Dies over every window that starts at one of these seconds; before a request as often as told.
+/// Dies over every window that starts at one of these seconds, or takes too long over it; before a request as often as told.
 struct Mortal {
+    is_late: bool,
     deadly: &'static [u64],
     idle_deaths: Arc<Mutex<u32>>,
     asked: Asked,
@@ -36,8 +37,12 @@ impl SpeakerModels for Mortal {
             return Err(RunError::DeadBefore("they fell asleep".into()));
         }
         let seconds: Vec<u64> = windows.iter().map(|w| w.start / RATE).collect();
-        self.dead = seconds.iter().any(|s| self.deadly.contains(s));
+        let is_hit = seconds.iter().any(|s| self.deadly.contains(s));
         self.asked.lock().unwrap().push(seconds);
+        if is_hit && self.is_late {
+            return Err(RunError::Late("they took an hour".into()));
+        }
+        self.dead = is_hit;
         match self.dead {
             true => Err(RunError::Dead("they fell over".into())),
             false => Ok(windows.iter().map(read).collect()),
@@ -58,12 +63,17 @@ struct Outcome {
 
 /// 14 s, of which Ann speaks those from 2 to 12: five windows of 10 s begin at 0 to 4 s.
 fn run(deadly: &'static [u64], idle_deaths: u32, properties: &[(&str, &str)]) -> Outcome {
+    run_of(deadly, idle_deaths, false, properties)
+}
+
+fn run_of(deadly: &'static [u64], idle_deaths: u32, is_late: bool, properties: &[(&str, &str)]) -> Outcome {
     let (asked, idle) = (Asked::default(), Arc::new(Mutex::new(idle_deaths)));
     let (notes, left) = (asked.clone(), idle.clone());
     let factory: LoaderFactory = Arc::new(move || {
         let (asked, idle_deaths) = (notes.clone(), left.clone());
         Box::new(move |_| {
             let mortal = Mortal {
+                is_late,
                 deadly,
                 idle_deaths,
                 asked,
@@ -129,6 +139,18 @@ fn one_window_of_a_batch_is_silence_and_the_others_are_heard() {
     }
     for text in ["they fell over", "0:00:02.0", "counts as silence", "2 of 3"] {
         assert!(window.contains(text), "{window}");
+    }
+}
+
+#[test]
+fn windows_that_are_late_are_silence_and_nothing_is_started_again() {
+    let outcome = run_of(&[2], 0, true, &[("restart-limit", "0")]);
+    let all = vec![0, 1, 2, 3, 4];
+    assert_eq!(outcome.asked, [all, vec![0], vec![1], vec![2], vec![3], vec![4]]);
+    check(&outcome.turns, &[("SPEAKER_00", 2.0, 12.0)]);
+    assert_eq!((outcome.warnings.len(), outcome.errors.len()), (2, 0));
+    for text in ["they took an hour", "0:00:02.0", "counts as silence"] {
+        assert!(outcome.warnings[1].contains(text), "{}", outcome.warnings[1]);
     }
 }
 

@@ -1,5 +1,5 @@
-/* Preloaded into scribe-worker: memory is full from the FULL_FROM-th large aligned block on. Those are ggml's: its buffers and
- * the memory of its graphs; Rust and C++ take theirs with malloc. */
+/* Preloaded: memory is full from the FULL_FROM-th large aligned block on, for FULL_COUNT of them, or for ever. Those are ggml's
+ * and ONNX Runtime's: ggml's buffers, the memory of its graphs, tensors; Rust and C++ take theirs with malloc. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -12,9 +12,13 @@ int posix_memalign(void **block, size_t alignment, size_t size)
 {
     static int (*real)(void **, size_t, size_t);
     static atomic_int count;
+    const char *from = getenv("FULL_FROM"), *most = getenv("FULL_COUNT");
     if (!real)
         real = (int (*)(void **, size_t, size_t))dlsym(RTLD_NEXT, "posix_memalign");
-    if (size >= LARGE && atomic_fetch_add(&count, 1) + 1 >= atoi(getenv("FULL_FROM")))
-        return ENOMEM;
+    if (size >= LARGE && from) {
+        int behind = atomic_fetch_add(&count, 1) + 1 - atoi(from);
+        if (behind >= 0 && (!most || behind < atoi(most)))
+            return ENOMEM;
+    }
     return real(block, alignment, size);
 }

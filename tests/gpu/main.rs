@@ -7,6 +7,7 @@
 mod common;
 #[path = "../common/drivers.rs"]
 mod drivers;
+mod full;
 mod resample;
 mod transcriber;
 

@@ -118,7 +118,7 @@ fn inner_full() {
     if std::fs::read_to_string("/proc/meminfo").is_ok_and(|text| is_over(&text, 10)) {
         let error = refusal("scribetranscriber", &tight);
         assert!(error.matches(gst::ResourceError::NoSpaceLeft), "{error}");
-        assert!(error.message().contains("but there: out of memory"), "{error}");
+        assert!(error.message().contains("but then: out of memory"), "{error}");
     } else {
         eprintln!("skipped: less than 10 % of this machine's memory are in use");
     }

@@ -2,6 +2,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod deadlines;
 mod faults;
 mod full_memory;
 mod kills;

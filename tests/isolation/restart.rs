@@ -20,6 +20,12 @@ enum Next {
     Dies,
     /// Before it has begun with the request.
     DiesIdle,
+    /// Over the request, as memory ran out.
+    Starves,
+    /// And says so itself.
+    RunsOut,
+    /// Takes too long, and gives up.
+    IsLate,
 }
 use Next::*;
 
@@ -38,11 +44,19 @@ impl Recognizer for Mortal {
         let mut fate = self.fate.0.lock().unwrap();
         fate.1.push(window.start / RATE);
         let next = fate.0.pop_front().unwrap_or(Lives);
-        self.dead = next != Lives;
+        self.dead = ![Lives, IsLate].contains(&next);
         match next {
             Lives => {}
             Dies => return Err(RunError::Dead("it fell over".into())),
             DiesIdle => return Err(RunError::DeadBefore("it fell asleep".into())),
+            Starves | RunsOut => {
+                return Err(RunError::NoMemory {
+                    how: "out of memory: it is full".into(),
+                    begun: true,
+                    died: next == Starves,
+                });
+            }
+            IsLate => return Err(RunError::Late("it took an hour".into())),
         }
         let token = Token {
             bytes: format!(" w{}", window.start / RATE).into_bytes(),
@@ -71,6 +85,8 @@ struct Outcome {
     gaps: Vec<(u64, u64)>,
     warnings: Vec<String>,
     errors: Vec<String>,
+    /// The last of these.
+    is_no_space: bool,
 }
 
 fn run(deaths: &[Next], restart_limit: u32, isolation: &str) -> Outcome {
@@ -120,11 +136,14 @@ fn run(deaths: &[Next], restart_limit: u32, isolation: &str) -> Outcome {
             _ => None,
         })
         .collect();
-    let (mut warnings, mut errors) = (Vec::new(), Vec::new());
+    let (mut warnings, mut errors, mut is_no_space) = (Vec::new(), Vec::new(), false);
     for message in std::iter::from_fn(|| bus.pop()) {
         match message.view() {
             gst::MessageView::Warning(w) => warnings.push(w.error().message().to_owned()),
-            gst::MessageView::Error(e) => errors.push(e.error().message().to_owned()),
+            gst::MessageView::Error(e) => {
+                errors.push(e.error().message().to_owned());
+                is_no_space = e.error().matches(gst::ResourceError::NoSpaceLeft);
+            }
             _ => {}
         }
     }
@@ -135,6 +154,7 @@ fn run(deaths: &[Next], restart_limit: u32, isolation: &str) -> Outcome {
         gaps,
         warnings,
         errors,
+        is_no_space,
     }
 }
 
@@ -207,6 +227,52 @@ fn the_limit_is_an_error_and_keeps_what_was_said() {
             error.contains("it fell over") && error.contains("restart-limit"),
             "{error}"
         );
+    }
+}
+
+/// A model of the application's own: there is no other.
+#[test]
+fn without_another_model_a_death_of_memory_is_a_death_and_a_word_of_it_is_an_error() {
+    let outcome = run(&[Lives, Starves], 3, "process");
+    assert_eq!(outcome.asked, [0, 30, 30, 60]);
+    assert_eq!((outcome.words.len(), outcome.errors.len()), (3, 0));
+    let [warning] = outcome.warnings.as_slice() else {
+        panic!("one WARNING: {:?}", outcome.warnings);
+    };
+    assert!(
+        warning.starts_with("out of memory") && warning.contains("1 of 3"),
+        "{warning}"
+    );
+    for (next, limit, isolation, text) in [
+        (Starves, 0, "process", "restart-limit"),
+        (RunsOut, 3, "process", "it is full"),
+        (RunsOut, 3, "none", "it is full"),
+    ] {
+        let outcome = run(&[next], limit, isolation);
+        assert_eq!((outcome.words.len(), outcome.warnings.len()), (0, 0));
+        let [error] = outcome.errors.as_slice() else {
+            panic!("one ERROR: {:?}", outcome.errors);
+        };
+        assert!(error.contains("out of memory") && error.contains(text), "{error}");
+        assert!(outcome.is_no_space, "{error}");
+    }
+}
+
+/// The model works on: it is not replaced, and what it cannot do in time it cannot the second time.
+#[test]
+fn a_window_that_is_late_is_a_gap() {
+    for isolation in ["process", "none"] {
+        let outcome = run(&[Lives, IsLate], 0, isolation);
+        assert_eq!(outcome.words, ["w0", "w60"]);
+        assert_eq!(outcome.asked, [0, 30, 60]);
+        assert!(outcome.gaps.contains(&(30, 60)), "{:?}", outcome.gaps);
+        assert_eq!(outcome.errors, [""; 0]);
+        let [warning] = outcome.warnings.as_slice() else {
+            panic!("one WARNING: {:?}", outcome.warnings);
+        };
+        for text in ["it took an hour", "The window at 0:00:30", "left without text"] {
+            assert!(warning.contains(text), "{warning}");
+        }
     }
 }
 

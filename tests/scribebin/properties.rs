@@ -38,6 +38,36 @@ fn every_property_that_can_be_set_is_kept() {
     }
 }
 
+/// The speaker models have no smaller ones.
+#[test]
+fn on_oom_goes_to_both_as_far_as_they_know_it() {
+    let bin = bin();
+    let proxy = bin.dynamic_cast_ref::<gst::ChildProxy>().unwrap();
+    let nick = |child: &str| {
+        let value = proxy.child_property_value(child);
+        let (_, value) = gst::glib::EnumValue::from_value(&value).unwrap();
+        value.nick().to_owned()
+    };
+    let nicks = |element: &str| {
+        let element = gst::ElementFactory::make(element).build().unwrap();
+        let kind = element.find_property("on-oom").unwrap().value_type();
+        let class = gst::glib::EnumClass::with_type(kind).unwrap();
+        let nicks: Vec<String> = class.values().iter().map(|v| v.nick().to_owned()).collect();
+        nicks
+    };
+    for whisper in ["scribetranscriber", "scribebin"] {
+        assert_eq!(nicks(whisper), ["fail", "smaller-model", "cpu"], "{whisper}");
+    }
+    assert_eq!(nicks("scribediarizer"), ["fail", "cpu"]);
+    for (set, speakers) in [("cpu", "cpu"), ("smaller-model", "fail"), ("fail", "fail")] {
+        bin.set_property_from_str("on-oom", set);
+        assert_eq!(
+            (nick("transcriber::on-oom"), nick("diarizer::on-oom")),
+            (set.to_owned(), speakers.to_owned())
+        );
+    }
+}
+
 #[test]
 fn a_property_of_several_goes_to_all_of_them() {
     let bin = bin();

@@ -210,7 +210,9 @@ impl ObjectImpl for ScribeBin {
         };
         for &child in &proxied.children {
             if let Some(chain) = self.chain() {
-                chain.child(child).set_property_from_value(pspec.name(), value);
+                chain
+                    .child(child)
+                    .set_property_from_value(pspec.name(), &child.value(value));
             }
         }
     }

@@ -25,7 +25,7 @@
  * folders (`SCRIBE_MODELS`, `$XDG_DATA_HOME/scribe/models`, `/usr/share/scribe/models`), `auto` for the largest one there that fits
  * into 85 % of the memory, or `bundled`. The properties of the children are the bin's too, under the same names
  * (`language-code`, `num-speakers`, `max-line-length`, …); one that several have (`threads`, `memory-log`) goes to all of
- * them. `latency` is the transcriber's; that of the others is reached through `GstChildProxy`
+ * them. `on-oom=smaller-model` is the transcriber's; the speaker models, which have no smaller ones, take it as `fail`. `latency` is the transcriber's; that of the others is reached through `GstChildProxy`
  * (`diarizer::latency`), whose children are `resample`, `transcriber`, `diarizer`, `aligner` and `captions`.
  * `diarize=false` leaves the speakers out: no speaker model is loaded, and the checkpoints of diarization and
  * alignment (6 to 9 and 16 to 19) are not written.

@@ -7,7 +7,7 @@ use gst::{glib, prelude::*};
 use super::settings::Residency;
 use crate::elements::aligner::ScribeAligner;
 use crate::elements::captions::ScribeCaptions;
-use crate::elements::diarizer::{Diarizer, FeatureProfile, Mode};
+use crate::elements::diarizer::{self, Diarizer, FeatureProfile, Mode};
 use crate::elements::resample::Resample;
 use crate::elements::transcriber::{Isolation, OnOom, Transcriber};
 
@@ -66,6 +66,16 @@ impl Child {
             .expect("an element");
         element.set_property("name", self.name());
         element
+    }
+
+    /// What its property is set to when that of the bin is set to `value`.
+    pub fn value(self, value: &glib::Value) -> glib::Value {
+        match (self, value.get::<OnOom>()) {
+            // There are no smaller speaker models.
+            (Child::Diarizer, Ok(OnOom::Fail | OnOom::SmallerModel)) => diarizer::OnOom::Fail.to_value(),
+            (Child::Diarizer, Ok(OnOom::Cpu)) => diarizer::OnOom::Cpu.to_value(),
+            _ => value.clone(),
+        }
     }
 
     /// Its own properties, without what every element has.

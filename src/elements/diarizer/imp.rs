@@ -12,13 +12,14 @@ use parking_lot::Mutex;
 use super::LoaderFactory;
 use super::lifecycle::Listening;
 use super::output::{self, Format};
-use super::settings::{FeatureProfile, LATENCY, LONGEST_PIECE, Mode, ONLINE_STEP, Settings};
+use super::settings::{FeatureProfile, LATENCY, LONGEST_PIECE, Mode, ONLINE_STEP, OnOom, Settings};
 use super::work::{Answer, Diarization, Request, Turns};
-use crate::elements::checkpoints::Checkpoints;
 use crate::elements::cleanup;
 use crate::elements::flow::element::{FlowElement, Refusal};
 use crate::elements::flow::stream::Output;
-use crate::elements::isolation::{Isolation, Outside, RESTART_LIMIT};
+use crate::elements::holding::Holding;
+use crate::elements::isolation::{Isolation, RESTART_LIMIT};
+use crate::elements::sharing::Sharing;
 use crate::elements::{load, pads, speech_audio_caps};
 use crate::infer::engine::Engine;
 use crate::infer::speaker_models::SpeakerModels;
@@ -97,6 +98,8 @@ pub struct Diarizer {
     #[property(name = "memory-fraction", get, set, type = u32, member = memory_fraction, minimum = 10, maximum = 100,
         default = 85, nick = "Memory fraction",
         blurb = "Per cent of the memory that may be in use with the models; those that need more are refused", mutable_ready)]
+    #[property(name = "on-oom", get, set, type = OnOom, member = on_oom, nick = "On out of memory",
+        blurb = "What to do when there is no room for the models", mutable_ready, builder(OnOom::Fail))]
     #[property(name = "keep-alive", get, set, type = u32, member = keep_alive, nick = "Keep alive",
         blurb = "How long the models stay loaded behind READY, in ms, for the next who wants it", mutable_ready)]
     #[property(name = "isolation", get, set, type = Isolation, member = isolation, nick = "Isolation",
@@ -105,11 +108,7 @@ pub struct Diarizer {
     #[property(name = "memory-log", get, set, type = Option<String>, member = memory_log, nick = "Memory log",
         blurb = "File to which memory checkpoints are appended as JSON lines", mutable_ready)]
     settings: std::sync::Mutex<Settings>, // the derive knows no other mutex
-    pub(super) factory: Mutex<Option<LoaderFactory>>,
-    /// Only where the models are in a process of their own.
-    pub(super) outside: Mutex<Option<Outside>>,
-    pub(super) running: Mutex<Option<Arc<Listening>>>,
-    pub(super) checkpoints: Mutex<Option<Arc<Checkpoints>>>,
+    pub(super) holding: Holding<Diarization, dyn SpeakerModels>,
     /// See [`super::Diarizer::set_sequential`].
     pub(super) sequential: AtomicBool,
     /// Whether upstream is live; the work reads it when it begins.
@@ -131,10 +130,7 @@ impl ObjectSubclass for Diarizer {
     fn with_class(_: &Self::Class) -> Self {
         Diarizer {
             settings: std::sync::Mutex::default(),
-            factory: Mutex::default(),
-            outside: Mutex::default(),
-            running: Mutex::default(),
-            checkpoints: Mutex::default(),
+            holding: Holding::default(),
             sequential: AtomicBool::new(false),
             live: Mutex::default(),
             told: Mutex::default(),
@@ -152,7 +148,7 @@ const NO_NAME: &str = "audio";
 
 impl Diarizer {
     pub(super) fn set_models(&self, factory: LoaderFactory) {
-        *self.factory.lock() = Some(factory);
+        *self.holding.factory.lock() = Some(factory);
     }
 
     pub(super) fn set_sequential(&self, sequential: bool) {
@@ -278,11 +274,11 @@ impl FlowElement for Diarizer {
     }
 
     fn free(&self, engine: Engine<dyn SpeakerModels>) {
-        self.drop_models(engine);
+        self.drop_model(engine);
     }
 
     fn running(&self) -> Option<Arc<Listening>> {
-        self.running.lock().clone()
+        self.holding.running.lock().clone()
     }
 
     fn source(&self) -> &gst::Pad {

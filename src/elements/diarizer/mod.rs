@@ -48,6 +48,10 @@
 //! Before and After Diarization Model Cleanup are logged (`GST_DEBUG=scribe-memory:4`), posted as element messages
 //! `gpu-memory` and appended to `memory-log`.
 //!
+//! Before, what the files will take is compared with what is free: models that would bring the memory in use over
+//! `memory-fraction` per cent are refused, with an ERROR. With `on-oom=cpu` models for which a GPU has no room, or has none any
+//! more in the middle of a stream, run on the CPU, with a WARNING; their checkpoints go on telling of the GPU.
+//!
 //! ## Isolation
 //!
 //! With `isolation=process`, which `auto` means on a GPU, the models are in a child process, `scribe-worker`, together with other
@@ -72,7 +76,7 @@ use gst::{glib, prelude::*, subclass::prelude::ObjectSubclassIsExt};
 
 use crate::infer::speaker_models::Loader;
 
-pub use settings::{FeatureProfile, Mode};
+pub use settings::{FeatureProfile, Mode, OnOom};
 
 glib::wrapper! {
     /// See the element's documentation.
@@ -99,6 +103,7 @@ impl Diarizer {
 pub(super) fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     Mode::static_type().mark_as_plugin_api(gst::PluginAPIFlags::empty());
     FeatureProfile::static_type().mark_as_plugin_api(gst::PluginAPIFlags::empty());
+    OnOom::static_type().mark_as_plugin_api(gst::PluginAPIFlags::empty());
     gst::Element::register(
         Some(plugin),
         "scribediarizer",

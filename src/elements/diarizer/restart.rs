@@ -3,7 +3,7 @@
 use super::imp::Diarizer;
 use super::lifecycle::Listening;
 use crate::elements::flow::element::Refusal;
-use crate::elements::isolation::{About, Isolated};
+use crate::elements::restart::{About, Restarting};
 use crate::infer::model::RunError;
 use crate::infer::speaker_models::{Answer, Decode, Request, SpeakerFacts};
 use crate::speech::diarize::{Analysis, Scores, Window};
@@ -36,11 +36,13 @@ impl Diarizer {
                 what: format!("The window at {first}"),
                 then: "is asked again",
                 lost: "ended two workers and counts as silence",
+                late: "counts as silence",
             },
             _ => About {
                 what: format!("Each window from {first} to {last}"),
                 then: "is asked again",
                 lost: "is asked again by itself",
+                late: "is asked again by itself",
             },
         };
         let request = Request::Windows(windows.clone(), decode);

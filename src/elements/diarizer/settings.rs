@@ -68,6 +68,19 @@ impl From<FeatureProfile> for onnx::FeatureProfile {
     }
 }
 
+/// What to do when there is no room for the models.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
+#[enum_type(name = "GstScribeDiarizerOnOom")]
+pub enum OnOom {
+    /// An ERROR.
+    #[default]
+    #[enum_value(name = "Post an ERROR", nick = "fail")]
+    Fail,
+    /// The same models in ordinary memory where a GPU has no room, with a WARNING; an ERROR where there is none either.
+    #[enum_value(name = "Run the models on the CPU where the GPU has no room", nick = "cpu")]
+    Cpu,
+}
+
 /// The property values as they were set.
 #[derive(Clone, Debug)]
 pub(super) struct Settings {
@@ -94,6 +107,7 @@ pub(super) struct Settings {
     pub enrollment_threshold: f32,
     pub recording: Option<String>,
     pub memory_fraction: u32,
+    pub on_oom: OnOom,
     pub keep_alive: u32,
     pub isolation: Isolation,
     pub restart_limit: u32,
@@ -139,6 +153,7 @@ impl Default for Settings {
             recording: None,
             // Where the reference card's critical level begins.
             memory_fraction: 85,
+            on_oom: OnOom::Fail,
             keep_alive: 0,
             isolation: Isolation::default(),
             restart_limit: RESTART_LIMIT,
@@ -238,20 +253,19 @@ impl Settings {
                 self.device.as_deref().unwrap_or_default()
             )
         })?;
+        let models = SpeakersConfig {
+            segmentation: model(&self.segmentation_model),
+            embedding: model(&self.embedding_model),
+            device,
+            threads,
+            batch_size: self.batch_size as usize,
+            feature_profile: self.feature_profile.into(),
+            gpu_memory_limit: u64::from(self.device_memory_limit) << 20,
+        };
         Ok(Config {
-            models: SpeakersConfig {
-                segmentation: model(&self.segmentation_model),
-                embedding: model(&self.embedding_model),
-                device,
-                threads,
-                // On a CPU a larger run gains nothing (ADR 8), and would keep the two models from working side by side.
-                batch_size: if device == Device::Cpu {
-                    1
-                } else {
-                    self.batch_size as usize
-                },
-                feature_profile: self.feature_profile.into(),
-                gpu_memory_limit: u64::from(self.device_memory_limit) << 20,
+            models: match device {
+                Device::Cpu => models.on_cpu(),
+                Device::Auto | Device::Cuda(_) => models,
             },
             plda: file(&self.plda),
             enrollment: file(&self.enrollment),

@@ -123,6 +123,8 @@ pub(crate) trait FlowElement: ElementImpl<Type: IsA<gst::Element> + Send + Sync>
     fn reload(&self) -> Result<Engine<Self::Model>, gst::StateChangeError>;
     /// Frees the model with its checkpoints, while the element runs on.
     fn free(&self, engine: Engine<Self::Model>);
+    /// Told before the model is asked, when it is known which one.
+    fn adapt(&self, _request: &mut <Self::Model as Model>::Request) {}
     /// When an answer that is asked for now is wanted. It goes before those of others, with the same model, that have
     /// more time.
     fn due(&self) -> Option<Instant>;
@@ -338,8 +340,13 @@ pub(crate) trait FlowElement: ElementImpl<Type: IsA<gst::Element> + Send + Sync>
             Err(Refusal::Run(RunError::Cancelled)) => Err(gst::FlowError::Flushing),
             Err(Refusal::NotLoaded) => Err(gst::FlowError::Error),
             Err(Refusal::Run(error)) => {
-                let at = samples_to_time(running.stream.covered());
-                gst::element_imp_error!(self, gst::LibraryError::Failed, ("behind {at}: {error}"));
+                let text = format!("behind {}: {error}", samples_to_time(running.stream.covered()));
+                match error {
+                    RunError::NoMemory { .. } => {
+                        gst::element_imp_error!(self, gst::ResourceError::NoSpaceLeft, ("{text}"));
+                    }
+                    _ => gst::element_imp_error!(self, gst::LibraryError::Failed, ("{text}")),
+                }
                 Err(gst::FlowError::Error)
             }
         }
@@ -349,7 +356,7 @@ pub(crate) trait FlowElement: ElementImpl<Type: IsA<gst::Element> + Send + Sync>
     fn consult(
         &self,
         running: &Running<Self::Work, Self::Model>,
-        request: <Self::Model as Model>::Request,
+        mut request: <Self::Model as Model>::Request,
     ) -> Result<<Self::Model as Model>::Answer, Refusal> {
         let engine = match running.slot.take() {
             Found::Engine(engine) => engine,
@@ -364,6 +371,7 @@ pub(crate) trait FlowElement: ElementImpl<Type: IsA<gst::Element> + Send + Sync>
                 }
             },
         };
+        self.adapt(&mut request);
         let answer = engine.ask_by(request, self.due());
         if let Some(engine) = running.slot.put(engine) {
             self.free(engine);

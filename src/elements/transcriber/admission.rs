@@ -1,171 +1,85 @@
-//! Asks for the model's memory before it is loaded: by its file's own header, against what the device has free.
+//! What the transcriber asks for, by the model file's own header, and what may take its place.
 
 use std::path::PathBuf;
 
 use super::settings::OnOom;
-use crate::elements::admission::{self, Admission, Refused};
-use crate::infer::model::{Cancel, LoadError, ModelSource, RunError};
-use crate::infer::recognizer::Recognizer;
+use crate::elements::admission::Wish;
+use crate::infer::model::{LoadError, ModelSource};
 use crate::infer::whisper::{self, WhisperConfig};
 use crate::memory::admission::Room;
+use crate::memory::estimate::Estimate;
 use crate::memory::models::{self, Speech};
-use crate::speech::transcribe::{Hypothesis, Window};
+use crate::memory::probes::Device;
 
-/// A model with the promise that it was loaded under.
-pub(super) struct Admitted {
-    model: Box<dyn Recognizer>,
-    /// `None` once it has taken all that it will: with its first answer.
-    admission: Option<Admission>,
-}
+impl Wish for WhisperConfig {
+    type OnOom = OnOom;
 
-impl Admitted {
-    /// A model that has just been loaded.
-    pub fn new(model: Box<dyn Recognizer>, admission: Admission) -> Self {
-        admission.loaded();
-        Admitted {
-            model,
-            admission: Some(admission),
+    fn need(&self) -> Result<(Estimate, Device), LoadError> {
+        Ok((whisper::need(self, self.place())?, self.device()))
+    }
+
+    fn name(&self) -> String {
+        format!("the model {}", self.model)
+    }
+
+    fn instead(&self, on_oom: OnOom, usable: u64) -> Option<(Self, String)> {
+        match on_oom {
+            OnOom::Fail => None,
+            OnOom::SmallerModel => {
+                let file = beside(self, usable)?;
+                let text = format!(
+                    "The model {} is used in its place, as on-oom=smaller-model asks",
+                    file.display()
+                );
+                let model = ModelSource::File(file);
+                Some((
+                    WhisperConfig {
+                        model,
+                        ..self.clone()
+                    },
+                    text,
+                ))
+            }
+            OnOom::Cpu => {
+                self.cuda_device?;
+                let text = format!("The model {} runs on the CPU, as on-oom=cpu asks", self.model);
+                let cuda_device = None;
+                Some((
+                    WhisperConfig {
+                        cuda_device,
+                        ..self.clone()
+                    },
+                    text,
+                ))
+            }
         }
     }
-}
 
-impl Recognizer for Admitted {
-    fn recognize(&mut self, window: &Window, cancel: &Cancel) -> Result<Hypothesis, RunError> {
-        let answer = self.model.recognize(window, cancel);
-        if answer.is_ok() {
-            self.admission = None;
-        }
-        answer
-    }
-}
-
-/// Asks for the memory of the model in `config`, so that no more than `percent` of the device are in use with it. Where
-/// there is no room and `on_oom` allows it, changes the model to a smaller one, or the device to the CPU, and gives the
-/// text of a WARNING.
-///
-/// # Errors
-/// The file is no model, or there is no room: the text says what is needed, what is there and what to do.
-pub(super) fn ask(
-    config: &mut WhisperConfig,
-    percent: u32,
-    on_oom: OnOom,
-) -> Result<(Admission, Option<String>), LoadError> {
-    ask_of(config, percent, on_oom, |config| ask_once(config, percent))
-}
-
-/// [`ask`] of `once`, which is let in, refused, or finds no model.
-fn ask_of<T>(
-    config: &mut WhisperConfig,
-    percent: u32,
-    on_oom: OnOom,
-    once: impl Fn(&WhisperConfig) -> Result<Result<T, Refused>, LoadError>,
-) -> Result<(T, Option<String>), LoadError> {
-    let mut warning: Option<String> = None;
-    // Somebody else may take the room of the smaller one meanwhile, but not more often than there are models.
-    for _ in models::names() {
-        let refused = match once(config)? {
-            Ok(admission) => return Ok((admission, warning)),
-            Err(refused) => refused,
+    /// With what would do.
+    fn advice(&self, usable: u64, percent: u32, on_oom: OnOom) -> String {
+        let beside = beside(self, usable).map(|file| file.display().to_string());
+        let known = || {
+            let names: Vec<&str> = models::names().collect();
+            let known = best(&names, self, usable, |name| models::need(name, self.place()))?;
+            Some(format!("{known} (scripts/get-model {known})"))
         };
-        let Some(instead) = instead(config, on_oom, refused.usable) else {
-            let text = error(&refused, config, percent, on_oom);
-            return Err(LoadError::NoMemory(
-                match warning.filter(|_| on_oom == OnOom::Cpu) {
-                    Some(before) => format!("{before}, but there: {text}"),
-                    None => text,
-                },
-            ));
+        let advice = beside.or_else(known).map_or_else(
+            || "No model is known that would fit: free memory".to_owned(),
+            |model| format!("The largest model that would fit is {model}: use it, free memory"),
+        );
+        let raise = if percent < 100 {
+            ", or raise memory-fraction"
+        } else {
+            ""
         };
-        let text = format!("{}. {}", refused.text, instead.announcement(&config.model));
-        warning.get_or_insert(text);
-        *config = instead.apply(config.clone());
-    }
-    let text = "out of memory: others take it as fast as it is asked for. Try again when they are done";
-    Err(LoadError::NoMemory(text.to_owned()))
-}
-
-/// What `on_oom` has loaded in place of the model in `config`, for which there was no room though it was let in: others may
-/// have taken it meanwhile. With the text of a WARNING behind `why`.
-pub(super) fn after_failure(
-    config: &WhisperConfig,
-    on_oom: OnOom,
-    why: &str,
-) -> Option<(WhisperConfig, String)> {
-    let need = whisper::need(config, config.place()).ok()?.total();
-    let instead = instead(config, on_oom, need.saturating_sub(1))?;
-    let warning = format!("{why}. {}", instead.announcement(&config.model));
-    Some((instead.apply(config.clone()), warning))
-}
-
-/// What to try where there is no room.
-#[derive(Debug, PartialEq, Eq)]
-enum Instead {
-    /// This file, on the same device.
-    Model(PathBuf),
-    /// The same model in ordinary memory.
-    Cpu,
-}
-
-/// What `on_oom` allows for `config`, whose device has `usable` bytes to give.
-fn instead(config: &WhisperConfig, on_oom: OnOom, usable: u64) -> Option<Instead> {
-    match on_oom {
-        OnOom::Fail => None,
-        OnOom::SmallerModel => beside(config, usable).map(Instead::Model),
-        OnOom::Cpu => config.cuda_device.map(|_| Instead::Cpu),
+        let cpu = match self.cuda_device.filter(|_| on_oom == OnOom::Fail) {
+            Some(_) => ", or let it run on the CPU then (on-oom=cpu)",
+            None => "",
+        };
+        format!("{advice}{raise}{cpu}")
     }
 }
 
-impl Instead {
-    fn apply(self, mut config: WhisperConfig) -> WhisperConfig {
-        match self {
-            Instead::Model(file) => config.model = ModelSource::File(file),
-            Instead::Cpu => config.cuda_device = None,
-        }
-        config
-    }
-
-    fn announcement(&self, model: &ModelSource) -> String {
-        match self {
-            Instead::Model(file) => format!(
-                "The model {} is used in its place, as on-oom=smaller-model asks",
-                file.display()
-            ),
-            Instead::Cpu => format!("The model {model} runs on the CPU, as on-oom=cpu asks"),
-        }
-    }
-}
-
-fn ask_once(config: &WhisperConfig, percent: u32) -> Result<Result<Admission, Refused>, LoadError> {
-    let need = whisper::need(config, config.place())?;
-    let what = format!("the model {}", config.model);
-    Ok(admission::ask(&what, &need, config.device(), percent))
-}
-
-/// With what would do.
-fn error(refused: &Refused, config: &WhisperConfig, percent: u32, on_oom: OnOom) -> String {
-    let beside = beside(config, refused.usable).map(|file| file.display().to_string());
-    let known = || {
-        let names: Vec<&str> = models::names().collect();
-        let known = best(&names, config, refused.usable, |name| {
-            models::need(name, config.place())
-        })?;
-        Some(format!("{known} (scripts/get-model {known})"))
-    };
-    let advice = beside.or_else(known).map_or_else(
-        || "No model is known that would fit: free memory".to_owned(),
-        |model| format!("The largest model that would fit is {model}: use it, free memory"),
-    );
-    let raise = if percent < 100 {
-        ", or raise memory-fraction"
-    } else {
-        ""
-    };
-    let cpu = match config.cuda_device.filter(|_| on_oom == OnOom::Fail) {
-        Some(_) => ", or let it run on the CPU then (on-oom=cpu)",
-        None => "",
-    };
-    format!("{}. {advice}{raise}{cpu}", refused.text)
-}
 /// The best of the models in the folder of the given file that takes no more than `usable`.
 fn beside(config: &WhisperConfig, usable: u64) -> Option<PathBuf> {
     let ModelSource::File(path) = &config.model else {
@@ -202,9 +116,9 @@ mod tests {
     use std::cell::RefCell;
 
     use super::*;
+    use crate::elements::admission::{Admitted, Refused, after_failure, ask_of};
     use crate::elements::transcriber::settings::Settings;
     use crate::infer::forged_model::Forged;
-    use crate::memory::probes::Device;
 
     fn config(cuda_device: Option<u32>) -> WhisperConfig {
         let settings = Settings {
@@ -213,7 +127,7 @@ mod tests {
         };
         WhisperConfig {
             cuda_device,
-            ..settings.config().unwrap().whisper
+            ..settings.config().unwrap()
         }
     }
 
@@ -234,8 +148,8 @@ mod tests {
                 false => Ok(()),
             })
         };
-        let outcome = ask_of(&mut config(start), 85, on_oom, once);
-        let outcome = outcome.map(|((), warning)| warning.unwrap_or_default());
+        let outcome = ask_of(config(start), 85, on_oom, once);
+        let outcome = outcome.map(|Admitted { warning, .. }| warning.unwrap_or_default());
         (asked.into_inner(), outcome.map_err(|error| error.to_string()))
     }
 
@@ -252,27 +166,26 @@ mod tests {
             language: Some("en".into()),
             ..config(Some(1))
         };
-        let after = |config: &WhisperConfig, on_oom| after_failure(config, on_oom, "out of memory: it died");
         assert!(
-            after(&huge, OnOom::SmallerModel).is_none(),
+            after_failure(&huge, OnOom::SmallerModel).is_none(),
             "the other one is as large"
         );
         let demo = concat!(env!("CARGO_MANIFEST_DIR"), "/models/ggml-scribe-demo.en-q5_0.bin");
         std::fs::copy(demo, file("tiny.en")).unwrap();
-        let (smaller, warning) = after(&huge, OnOom::SmallerModel).unwrap();
+        let (smaller, warning) = after_failure(&huge, OnOom::SmallerModel).unwrap();
         assert_eq!(smaller.model, ModelSource::File(file("tiny.en")));
         assert!(
-            warning.starts_with("out of memory: it died. The model ") && warning.contains("ggml-tiny.en.bin"),
+            warning.starts_with("The model ") && warning.contains("ggml-tiny.en.bin"),
             "{warning}"
         );
         assert!(
-            after(&smaller, OnOom::SmallerModel).is_none(),
+            after_failure(&smaller, OnOom::SmallerModel).is_none(),
             "nothing is smaller"
         );
-        let (on_cpu, _) = after(&huge, OnOom::Cpu).unwrap();
+        let (on_cpu, _) = after_failure(&huge, OnOom::Cpu).unwrap();
         assert_eq!((on_cpu.cuda_device, &on_cpu.model), (None, &huge.model));
-        assert!(after(&on_cpu, OnOom::Cpu).is_none());
-        assert!(after(&huge, OnOom::Fail).is_none());
+        assert!(after_failure(&on_cpu, OnOom::Cpu).is_none());
+        assert!(after_failure(&huge, OnOom::Fail).is_none());
     }
 
     #[test]
@@ -297,7 +210,7 @@ mod tests {
         let (asked, outcome) = ask_where(&[gpu, Device::Cpu], Some(0), OnOom::Cpu);
         assert_eq!(asked, [gpu, Device::Cpu], "once each");
         let error = outcome.unwrap_err();
-        for part in ["no room on cuda:0", "but there: ", "no room on cpu"] {
+        for part in ["no room on cuda:0", "but then: ", "no room on cpu"] {
             assert!(error.contains(part), "{error}");
         }
         // On a CPU there is nowhere to go.

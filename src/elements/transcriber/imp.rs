@@ -13,12 +13,14 @@ use super::LoaderFactory;
 use super::lifecycle::Whispering;
 use super::settings::{OnOom, Settings};
 use super::work::Transcription;
-use crate::elements::checkpoints::Checkpoints;
 use crate::elements::cleanup;
 use crate::elements::delay::Delay;
 use crate::elements::flow::element::{FlowElement, Refusal};
 use crate::elements::flow::stream::Output;
-use crate::elements::isolation::{About, Isolated, Isolation, Outside, RESTART_LIMIT};
+use crate::elements::holding::Holding;
+use crate::elements::isolation::{Isolation, RESTART_LIMIT};
+use crate::elements::restart::{About, Restarting};
+use crate::elements::sharing::Sharing;
 use crate::elements::{pads, speech_audio_caps, word, word_caps};
 use crate::infer::engine::Engine;
 use crate::infer::recognizer::Recognizer;
@@ -97,11 +99,7 @@ pub struct Transcriber {
     #[property(name = "max-observed-delay", get = |this: &Self| this.delay.milliseconds(), type = u32, nick = "Maximum observed delay",
         blurb = "Longest time from the end of a word to its push on a live source, in ms")]
     pub(super) delay: Delay,
-    pub(super) factory: Mutex<Option<LoaderFactory>>,
-    /// Only where the model is in a process of its own.
-    pub(super) outside: Mutex<Option<Outside>>,
-    pub(super) running: Mutex<Option<Arc<Whispering>>>,
-    pub(super) checkpoints: Mutex<Option<Arc<Checkpoints>>>,
+    pub(super) holding: Holding<Transcription, dyn Recognizer>,
     /// What was last announced downstream.
     pub(super) language: Mutex<Option<Arc<str>>>,
     /// Whether upstream is.
@@ -120,10 +118,7 @@ impl ObjectSubclass for Transcriber {
         Transcriber {
             settings: std::sync::Mutex::default(),
             delay: Delay::default(),
-            factory: Mutex::default(),
-            outside: Mutex::default(),
-            running: Mutex::default(),
-            checkpoints: Mutex::default(),
+            holding: Holding::default(),
             live: AtomicBool::new(false),
             language: Mutex::default(),
             sinkpad: Self::make_sink(),
@@ -134,7 +129,7 @@ impl ObjectSubclass for Transcriber {
 
 impl Transcriber {
     pub(super) fn set_recognizer(&self, factory: LoaderFactory) {
-        *self.factory.lock() = Some(factory);
+        *self.holding.factory.lock() = Some(factory);
     }
 
     /// The pad shifts the running time of all that leaves by it.
@@ -176,7 +171,7 @@ impl FlowElement for Transcriber {
     }
 
     fn reload(&self) -> Result<Engine<dyn Recognizer>, gst::StateChangeError> {
-        self.take_again()
+        self.open_again(|| self.take_model())
     }
 
     fn free(&self, engine: Engine<dyn Recognizer>) {
@@ -184,7 +179,7 @@ impl FlowElement for Transcriber {
     }
 
     fn running(&self) -> Option<Arc<Whispering>> {
-        self.running.lock().clone()
+        self.holding.running.lock().clone()
     }
 
     fn source(&self) -> &gst::Pad {
@@ -213,6 +208,13 @@ impl FlowElement for Transcriber {
         self.live.store(pads::is_live(&self.sinkpad), Ordering::Relaxed);
     }
 
+    /// What another model wrote is no text to this one, whose tokens are others.
+    fn adapt(&self, window: &mut Window) {
+        if self.holding.is_other() {
+            window.history.clear();
+        }
+    }
+
     fn due(&self) -> Option<Instant> {
         let allowance = Duration::from_millis(u64::from(self.settings().latency));
         let live = self.live.load(Ordering::Relaxed);
@@ -232,8 +234,12 @@ impl FlowElement for Transcriber {
             what: format!("The window at {}", samples_to_time(window.start)),
             then: "is asked again",
             lost: "ended two workers and is left without text",
+            late: "is left without text",
         };
         let answer = self.ask_and_restart(running, window, 2, &about)?;
+        if answer.is_some() {
+            self.holding.answered();
+        }
         // Nothing heard: the session makes a GAP of the window's span.
         Ok(answer.unwrap_or_default())
     }

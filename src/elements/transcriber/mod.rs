@@ -34,13 +34,14 @@
 //! The model is loaded at READY→PAUSED and freed at PAUSED→READY. Before, what its file says it will take is compared
 //! with what is free: a model that would bring the memory in use over `memory-fraction` per cent is refused, with an
 //! ERROR that names the largest one that fits, and not even begun to load. With `on-oom=smaller-model` the best one that
-//! lies beside it and fits is taken in its place, with a WARNING. Two elements, or two processes of a user,
+//! lies beside it and fits is taken in its place, with a WARNING, also where memory runs out in the middle of a stream and
+//! whisper.cpp says so, or ends a worker. Two elements, or two processes of a user,
 //! that ask for the last memory at once are not both let in.
 //!
 //! With `device=cuda:N` the model is on a GPU, in a `scribe-worker-cuda`, which is built on its own (`docs/gpu.md`): the
 //! plugin is linked to no CUDA and loads everywhere. A device that is not there is an ERROR. With `device=auto` it is the first GPU
-//! where there is one and that program is installed, else the CPU. With `on-oom=cpu` a model for which a GPU has no room
-//! runs on the CPU, with a WARNING; its checkpoints go on telling of the GPU.
+//! where there is one and that program is installed, else the CPU. With `on-oom=cpu` a model for which a GPU has no room, or
+//! has none any more, runs on the CPU, with a WARNING; its checkpoints go on telling of the GPU.
 //!
 //! The checkpoints Before and After
 //! Transcription and Before and After Whisper Cleanup are logged (`GST_DEBUG=scribe-memory:4`), posted as
@@ -51,7 +52,8 @@
 //! With `isolation=process` the model is in a child process, `scribe-worker`. When that dies (whisper.cpp ends its
 //! process where memory runs out), hangs or is killed, the element posts a WARNING, starts another one and asks it for
 //! the window again; a window that ends two workers becomes a GAP. After `restart-limit` deaths between READY and READY it
-//! is an ERROR. Words that were pushed stay. With `isolation=none`, what `auto` means on a CPU, the model is in this
+//! is an ERROR. A window that takes the model more than five minutes and 60 times its length is given up, and a GAP as well.
+//! Words that were pushed stay. With `isolation=none`, what `auto` means on a CPU, the model is in this
 //! process; on a GPU `auto` means `process`.
 //!
 //! ## Sharing
@@ -107,7 +109,7 @@ impl Transcriber {
     /// Decoders that may work at once with the properties as they are.
     pub(crate) fn decoders(&self) -> u64 {
         let config = self.imp().settings().config();
-        config.map_or(models::DECODERS, |config| whisper::decoders(&config.whisper))
+        config.map_or(models::DECODERS, |config| whisper::decoders(&config))
     }
 }
 

@@ -1,4 +1,4 @@
-//! Properties → one validated [`Config`] at READY→PAUSED.
+//! Properties → one validated [`WhisperConfig`] at READY→PAUSED.
 
 use gst::glib;
 
@@ -58,23 +58,21 @@ pub(super) struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
+        let usual = WhisperConfig::default();
         Settings {
             model_path: None,
             language_code: Some("auto".into()),
             translate: false,
             initial_prompt: None,
-            beam_size: 1,
-            // The next six: whisper.cpp's defaults (`whisper_full_default_params`, whisper-cli).
-            best_of: 5,
-            temperature: 0.0,
-            temperature_increment: 0.2,
-            entropy_threshold: 2.4,
-            logprob_threshold: -1.0,
-            no_speech_threshold: 0.6,
-            // whisper.cpp takes up to 224; long contexts feed repetition loops (whisper.cpp discussions; its
-            // own streaming examples use 0 to 64).
-            max_context: 64,
-            suppress_non_speech: true,
+            beam_size: usual.beam_size.unsigned_abs(),
+            best_of: usual.best_of.unsigned_abs(),
+            temperature: usual.temperature,
+            temperature_increment: usual.temperature_increment,
+            entropy_threshold: usual.entropy_threshold,
+            logprob_threshold: usual.logprob_threshold,
+            no_speech_threshold: usual.no_speech_threshold,
+            max_context: usual.max_context.unsigned_abs(),
+            suppress_non_speech: usual.suppress_non_speech,
             silence_gate: true,
             threads: 0,
             latency: 4_000,
@@ -92,20 +90,15 @@ impl Default for Settings {
     }
 }
 
-/// What READY→PAUSED works with.
-#[derive(Clone, Debug)]
-pub(super) struct Config {
-    /// On the CPU, until it is known where there is room.
-    pub whisper: WhisperConfig,
-}
-
 /// whisper.cpp uses no more threads than this unless told to: its default.
 const MOST_DEFAULT_THREADS: usize = 4;
 
 impl Settings {
+    /// What is loaded: on the CPU, until it is known where it goes.
+    ///
     /// # Errors
     /// A sentence for the user, where the model path or the language is missing or wrong.
-    pub fn config(&self) -> Result<Config, String> {
+    pub fn config(&self) -> Result<WhisperConfig, String> {
         let model = self.model_path.as_deref().filter(|p| !p.is_empty()).ok_or(
             "no model is set. Set model-path to a ggml Whisper model, such as one that scripts/get-model downloads, \
              or to \"bundled\" for the small demo model that this plugin brings",
@@ -116,24 +109,22 @@ impl Settings {
                 .min(MOST_DEFAULT_THREADS) as i32,
             n => n as i32,
         };
-        Ok(Config {
-            whisper: WhisperConfig {
-                model: source(model),
-                language: whisper_language(self.language_code.as_deref().unwrap_or("auto"))?,
-                translate: self.translate,
-                initial_prompt: self.initial_prompt.clone().filter(|p| !p.is_empty()),
-                beam_size: self.beam_size as i32,
-                best_of: self.best_of as i32,
-                temperature: self.temperature,
-                temperature_increment: self.temperature_increment,
-                entropy_threshold: self.entropy_threshold,
-                logprob_threshold: self.logprob_threshold,
-                no_speech_threshold: self.no_speech_threshold,
-                max_context: self.max_context as i32,
-                suppress_non_speech: self.suppress_non_speech,
-                threads,
-                cuda_device: None,
-            },
+        Ok(WhisperConfig {
+            model: source(model),
+            language: whisper_language(self.language_code.as_deref().unwrap_or("auto"))?,
+            translate: self.translate,
+            initial_prompt: self.initial_prompt.clone().filter(|p| !p.is_empty()),
+            beam_size: self.beam_size as i32,
+            best_of: self.best_of as i32,
+            temperature: self.temperature,
+            temperature_increment: self.temperature_increment,
+            entropy_threshold: self.entropy_threshold,
+            logprob_threshold: self.logprob_threshold,
+            no_speech_threshold: self.no_speech_threshold,
+            max_context: self.max_context as i32,
+            suppress_non_speech: self.suppress_non_speech,
+            threads,
+            cuda_device: None,
         })
     }
 

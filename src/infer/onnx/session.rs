@@ -13,7 +13,7 @@ use super::provider;
 use super::runtime::{self, Runtime, runtime};
 pub use crate::infer::model::ModelSource;
 use crate::infer::model::{Cancel, LoadError, RunError};
-use crate::infer::model_file;
+use crate::infer::{full_memory, model_file};
 use crate::memory::probes::Device;
 
 /// How sessions run.
@@ -245,6 +245,10 @@ fn explain(file: &ModelFile<'_>, runtime: &Runtime, cuda: Option<u32>, error: &o
     let said = error.message().lines().next().unwrap_or_default().trim();
     let version = runtime.version();
     match error.code() {
+        _ if full_memory::is_told_in(said) => LoadError::NoMemory(format!(
+            "out of memory: ONNX Runtime {version} has no room for {file} ({said}). Use a smaller model or device=cpu, or \
+             free memory"
+        )),
         ErrorCode::InvalidProtobuf | ErrorCode::NoModel => file.wrong(format_args!(
             "it is cut short, damaged, or no ONNX model at all ({said}). Download it again"
         )),
@@ -268,5 +272,16 @@ fn explain(file: &ModelFile<'_>, runtime: &Runtime, cuda: Option<u32>, error: &o
 }
 
 fn failed<R>(error: ort::Error<R>) -> RunError {
-    RunError::Failed(format!("ONNX Runtime cannot run the model: {}", error.message()))
+    let said = error.message();
+    if !full_memory::is_told_in(said) {
+        return RunError::Failed(format!("ONNX Runtime cannot run the model: {said}"));
+    }
+    RunError::NoMemory {
+        how: format!(
+            "out of memory: ONNX Runtime could not run the model ({said}). Use a smaller model, batch-size=1 or device=cpu, or \
+             free memory"
+        ),
+        begun: true,
+        died: false,
+    }
 }

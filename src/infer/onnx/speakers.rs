@@ -53,6 +53,19 @@ impl Default for SpeakersConfig {
     }
 }
 
+impl SpeakersConfig {
+    /// The same in ordinary memory.
+    #[must_use]
+    pub fn on_cpu(&self) -> Self {
+        SpeakersConfig {
+            device: Device::Cpu,
+            // A larger run gains nothing there (ADR 8), and would keep the two models from working side by side.
+            batch_size: 1,
+            ..self.clone()
+        }
+    }
+}
+
 /// What the models of `config` take together, and where: `auto` is decided.
 ///
 /// # Errors

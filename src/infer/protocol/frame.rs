@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 /// The first bytes of every frame.
 const MAGIC: [u8; 3] = *b"SCR";
 /// Of the frames and messages; raised with every change of either. It follows the magic.
-pub const VERSION: u8 = 2;
+pub const VERSION: u8 = 3;
 /// Bytes of a head: magic, version, then the lengths of message and audio in bytes, 32 bits each, little-endian.
 pub const HEAD: usize = 12;
 /// Bytes of a message at most. The longest is what speaker models say of the largest batch: 256 windows of 10 s with
@@ -230,7 +230,7 @@ mod tests {
         let huge = u32::MAX.to_le_bytes();
         for (bytes, text) in [
             (with(0, b"GET"), "no scribe-worker"),
-            (with(3, &[9]), "the protocol's version is 9, expected 2"),
+            (with(3, &[9]), "the protocol's version is 9, expected 3"),
             (with(4, &huge), "a message of 4294967295 bytes, at most 16777216"),
             (with(8, &huge), "audio of 4294967295 bytes, at most 167772160"),
             (with(8, &3_u32.to_le_bytes()), "no whole samples"),

@@ -38,6 +38,9 @@ pub enum ToWorker {
         id: u64,
         /// What.
         question: Question,
+        /// How long the answer is waited for, in ms from the arrival of this. Then the worker gives up by itself and says
+        /// [`RunError::Late`]. No point in time: one that was agreed on would pass while either process is stopped.
+        budget: u32,
     },
     /// The answer to this request and all before it is not wanted any more; `RunFailed` with `Cancelled` comes soon.
     Cancel {
@@ -223,6 +226,14 @@ mod tests {
                 id: 9,
                 error: RunError::Failed("no".into()),
             },
+            News::RunFailed {
+                id: 10,
+                error: RunError::NoMemory {
+                    how: "out of memory".into(),
+                    begun: true,
+                    died: false,
+                },
+            },
             News::Loaded(Facts::Speakers(facts)),
             News::LoadFailed(LoadError::NoMemory("out of memory".into())),
         ] {
@@ -238,18 +249,11 @@ mod tests {
             model: ModelSource::File("/models/größe.bin".into()),
             language: Some("de".into()),
             translate: true,
-            initial_prompt: None,
             beam_size: 2,
-            best_of: 5,
             temperature: 0.3,
-            temperature_increment: 0.2,
-            entropy_threshold: 2.4,
-            logprob_threshold: -1.0,
-            no_speech_threshold: 0.6,
-            max_context: 64,
-            suppress_non_speech: true,
             threads: 3,
             cuda_device: Some(1),
+            ..WhisperConfig::default()
         };
         let speakers = SpeakersConfig {
             device: Device::Cuda(1),

@@ -224,6 +224,7 @@ mod tests {
             model: 1,
             id: 3,
             question: packed.question.clone(),
+            budget: 1_000,
         };
         let bytes = frame::encode(&run, &packed.audio).unwrap();
         let Frame { message, audio } = frame::read(&mut bytes.as_slice()).unwrap().unwrap();

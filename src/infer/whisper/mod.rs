@@ -47,6 +47,8 @@ pub struct Whisper {
     rule: Rule,
     marks: Marks,
     multilingual: bool,
+    /// How many tokens it knows.
+    vocabulary: i32,
     alignment: Alignment,
     /// What to try when memory runs out.
     smaller: String,
@@ -101,6 +103,7 @@ impl Whisper {
             context: Some(context),
             marks,
             multilingual: shape.is_multilingual(),
+            vocabulary: shape.n_vocab,
             alignment,
             smaller: source::smaller(&config.model),
             parameters: Parameters::new(config),
@@ -172,6 +175,12 @@ impl Recognizer for Whisper {
             Context::Start => (None, &self.prompt),
             Context::Reset | Context::Carry => (window.language.as_deref(), &window.history),
         };
+        // What this model cannot have written is another's, and ggml would end the process over it.
+        let told: &[i32] = if told.iter().all(|id| (0..self.vocabulary).contains(id)) {
+            told
+        } else {
+            &[]
+        };
         let mut params: FullParams<'static, '_> = self.parameters.of(language, &self.hooks);
         params.set_no_context(true);
         params.set_tokens(told);
@@ -188,11 +197,15 @@ impl Recognizer for Whisper {
         if let Err(WhisperError::GenericError(-7)) = result {
             // whisper.cpp has freed the state itself (trap 1): freeing it again would crash.
             std::mem::forget(state);
-            return Err(RunError::Failed(format!(
-                "out of memory: whisper.cpp could not grow its cache for several decoders. Use {}, beam-size=1 or \
-                 best-of=1",
-                self.smaller
-            )));
+            return Err(RunError::NoMemory {
+                how: format!(
+                    "out of memory: whisper.cpp could not grow its cache for several decoders. Use {}, beam-size=1 or \
+                     best-of=1",
+                    self.smaller
+                ),
+                begun: true,
+                died: false,
+            });
         }
         let outcome = match result {
             _ if cancelled => Err(RunError::Cancelled),

@@ -47,6 +47,33 @@ pub struct WhisperConfig {
     pub cuda_device: Option<u32>,
 }
 
+impl Default for WhisperConfig {
+    /// The bundled model on one thread of the CPU, as whisper.cpp works by default (`whisper_full_default_params`,
+    /// whisper-cli), but for two values.
+    fn default() -> Self {
+        WhisperConfig {
+            model: ModelSource::Bundled,
+            language: None,
+            translate: false,
+            initial_prompt: None,
+            beam_size: 1,
+            best_of: 5,
+            temperature: 0.0,
+            temperature_increment: 0.2,
+            entropy_threshold: 2.4,
+            logprob_threshold: -1.0,
+            no_speech_threshold: 0.6,
+            // whisper.cpp takes up to 224; long contexts feed repetition loops (whisper.cpp discussions; its own streaming
+            // examples use 0 to 64).
+            max_context: 64,
+            // whisper.cpp writes sounds as well.
+            suppress_non_speech: true,
+            threads: 1,
+            cuda_device: None,
+        }
+    }
+}
+
 impl WhisperConfig {
     /// Where the model is to be.
     pub fn device(&self) -> Device {

@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 use super::HEARTBEAT;
 use super::confine::{confine, leave};
 use super::host::{Host, Job};
+use super::stops::Deadlines;
 use crate::infer::own_file;
 use crate::infer::protocol::frame::{self, Frame};
 use crate::infer::protocol::{FromWorker, News, ToWorker, software};
@@ -30,10 +31,12 @@ pub fn serve(parent: u32, device: Device) -> Result<(), String> {
     let mut socket = UnixStream::from(socket);
     let voice = Voice::new(&socket)?;
     voice.say(&FromWorker::Hello { software: software() });
-    let beating = voice.clone();
-    spawn("heartbeat", move || beat(&beating))?;
+    let deadlines = Deadlines::default();
+    let (beating, running_out) = (voice.clone(), deadlines.clone());
+    spawn("heartbeat", move || beat(&beating, &running_out))?;
     let mut models = Models {
         voice,
+        deadlines,
         hosts: HashMap::new(),
     };
     loop {
@@ -52,10 +55,11 @@ pub(super) fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<(
         .map_err(|e| format!("cannot start the thread {name}: {e}"))
 }
 
-fn beat(voice: &Voice) {
+fn beat(voice: &Voice, deadlines: &Deadlines) {
     loop {
         std::thread::park_timeout(HEARTBEAT); // nobody unparks it
         voice.say(&FromWorker::Heartbeat);
+        deadlines.beat();
     }
 }
 
@@ -91,6 +95,7 @@ impl Voice {
 
 struct Models {
     voice: Voice,
+    deadlines: Deadlines,
     hosts: HashMap<u32, Host>,
 }
 
@@ -112,13 +117,19 @@ impl Models {
                 let host = Host::start(model, load, self.voice.clone())?;
                 self.hosts.insert(model, host);
             }
-            ToWorker::Run { model, id, question } => {
-                let job = Job {
+            ToWorker::Run {
+                model,
+                id,
+                question,
+                budget,
+            } => {
+                let host = self.host(model)?;
+                host.ask(Job {
                     id,
                     question,
                     audio: frame.audio,
-                };
-                self.host(model)?.ask(job);
+                    deadline: self.deadlines.add(host.stops(), id, budget),
+                });
             }
             ToWorker::Cancel { model, id } => self.host(model)?.stop(id),
             // The host says so when it is done.

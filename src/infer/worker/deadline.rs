@@ -1,4 +1,4 @@
-//! How long a request may take before its worker is held to hang although it beats.
+//! How long a request may take. The worker is told, and gives up by itself; one that does not is held to hang although it beats.
 
 use std::time::Duration;
 
@@ -24,6 +24,11 @@ pub(super) fn budget(packed: &Packed<'_>) -> Duration {
         Question::Windows { .. } | Question::Voice => PER_SECOND_OF_VOICES,
     };
     FLOOR + audio * factor
+}
+
+/// The same as it travels, in milliseconds.
+pub(super) fn told(budget: Duration) -> u32 {
+    u32::try_from(budget.as_millis()).unwrap_or(u32::MAX)
 }
 
 /// The same in waits, one at least.

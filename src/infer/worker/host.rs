@@ -1,16 +1,15 @@
 //! A model in a worker: on its engine's thread, asked in turn by a thread of its own.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock, mpsc};
+use std::sync::{Arc, mpsc};
 
 use super::child::{Voice, spawn};
+use super::stops::{Deadline, Stops};
 use crate::infer::engine::Engine;
-use crate::infer::model::{Cancel, Loader, RunError};
-use crate::infer::onnx::OnnxSpeakers;
-use crate::infer::protocol::{Load, News, Question, Reply, Travels};
+use crate::infer::loadable::{Loadable, loader};
+use crate::infer::model::RunError;
+use crate::infer::protocol::{Load, News, Question, Reply};
 use crate::infer::recognizer::Recognizer;
 use crate::infer::speaker_models::SpeakerModels;
-use crate::infer::whisper::Whisper;
 
 /// A handle to it. Dropping it ends what the model is at, and frees it.
 pub(super) struct Host {
@@ -22,6 +21,7 @@ pub(super) struct Job {
     pub id: u64,
     pub question: Question,
     pub audio: Vec<f32>,
+    pub deadline: Arc<Deadline>,
 }
 
 impl Host {
@@ -34,16 +34,8 @@ impl Host {
         };
         let speaker = Speaker { model, voice };
         spawn("host", move || match load {
-            Load::Whisper(config) => {
-                let loader: Loader<dyn Recognizer> =
-                    Box::new(move |report| Ok(Box::new(Whisper::load(&config, report)?)));
-                run("scribe-whisper", loader, &inbox, &stops, &speaker);
-            }
-            Load::Speakers(config) => {
-                let loader: Loader<dyn SpeakerModels> =
-                    Box::new(move |report| Ok(Box::new(OnnxSpeakers::load(&config, report)?)));
-                run("scribe-speakers", loader, &inbox, &stops, &speaker);
-            }
+            Load::Whisper(config) => run::<dyn Recognizer>(config, &inbox, &stops, &speaker),
+            Load::Speakers(config) => run::<dyn SpeakerModels>(config, &inbox, &stops, &speaker),
         })?;
         Ok(host)
     }
@@ -57,6 +49,10 @@ impl Host {
     /// The request `id` and those before it are not wanted any more.
     pub fn stop(&self, id: u64) {
         self.stops.stop(id);
+    }
+
+    pub fn stops(&self) -> &Stops {
+        &self.stops
     }
 }
 
@@ -80,23 +76,22 @@ impl Speaker {
 }
 
 /// Loads the model, asks it, frees it, and tells of all that.
-fn run<M: Travels + ?Sized + 'static>(
-    thread: &str,
-    loader: Loader<M>,
+fn run<M: Loadable + ?Sized>(
+    config: M::Config,
     jobs: &mpsc::Receiver<Job>,
     stops: &Stops,
     speaker: &Speaker,
 ) {
-    let started = Engine::start(thread, loader, |percent| speaker.tell(News::Progress(percent)));
-    let (engine, facts) = match started {
+    let report = |percent| speaker.tell(News::Progress(percent));
+    let (engine, facts) = match Engine::<M>::start(M::THREAD, loader(config, None), report) {
         Ok(started) => started,
         Err(error) => return speaker.tell(News::LoadFailed(error)),
     };
-    let _ = stops.model.set(engine.cancel()); // set here alone
+    stops.hold(engine.cancel());
     speaker.tell(News::Loaded(M::tell(facts)));
-    for Job { id, question, audio } in jobs {
-        speaker.tell(News::Begun { id });
-        speaker.tell(match answer(&engine, stops, id, question, audio) {
+    for job in jobs {
+        let id = job.id;
+        speaker.tell(match answer(&engine, stops, speaker, job) {
             Ok(reply) => News::Answer { id, reply },
             Err(error) => News::RunFailed { id, error },
         });
@@ -105,38 +100,25 @@ fn run<M: Travels + ?Sized + 'static>(
     speaker.tell(News::Unloaded);
 }
 
-/// Clears the switch before it looks at the number, as [`Stops::stop`] does the reverse: a cancel of this request
-/// is seen in one or the other, and one of a request before it was set before this one came.
-fn answer<M: Travels + ?Sized + 'static>(
+fn answer<M: Loadable + ?Sized>(
     engine: &Engine<M>,
     stops: &Stops,
-    id: u64,
-    question: Question,
-    audio: Vec<f32>,
+    speaker: &Speaker,
+    job: Job,
 ) -> Result<Reply, RunError> {
+    let Job {
+        id,
+        question,
+        audio,
+        deadline,
+    } = job;
     let request = M::unpack(question, audio).map_err(|e| RunError::Failed(e.to_string()))?;
-    engine.cancel().clear();
-    if stops.last.load(Ordering::SeqCst) >= id {
-        return Err(RunError::Cancelled);
-    }
-    engine.ask(request).map(M::reply)
-}
-
-/// Which requests are not wanted any more.
-#[derive(Clone, Default)]
-struct Stops {
-    /// The model's switch, once it is loaded.
-    model: Arc<OnceLock<Cancel>>,
-    /// The highest request that was cancelled.
-    last: Arc<AtomicU64>,
-}
-
-impl Stops {
-    /// On the thread that has passed this request and all before it on.
-    fn stop(&self, id: u64) {
-        self.last.store(id, Ordering::SeqCst);
-        if let Some(cancel) = self.model.get() {
-            cancel.set();
-        }
+    stops.begin(&deadline)?;
+    speaker.tell(News::Begun { id });
+    let answer = engine.ask(request);
+    stops.end();
+    match answer {
+        Err(RunError::Cancelled) if deadline.is_over() => Err(deadline.late()),
+        answer => answer.map(M::reply),
     }
 }

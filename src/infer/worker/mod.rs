@@ -15,7 +15,7 @@
 //! | main | the worker | takes frames off its socket, starts models, cancels, ends the process |
 //! | `host`, one a model | the worker | takes the model's requests in turn, sends answers |
 //! | `scribe-whisper`, `scribe-speakers` (the engines') | the worker | own the models |
-//! | `heartbeat` | the worker | beats |
+//! | `heartbeat` | the worker | beats, and ends requests whose time is over |
 
 mod child;
 mod command;
@@ -29,6 +29,7 @@ mod process;
 mod program;
 mod remote;
 mod shared;
+mod stops;
 mod trouble;
 
 use std::time::Duration;
@@ -47,6 +48,6 @@ const SILENT_BEATS: u32 = 5;
 const SILENT_START: u32 = 30;
 /// How long a worker has to end by itself, before it is killed.
 const GRACE: Duration = Duration::from_secs(1);
-/// How long a model has to end what it is at and to give its memory back: whisper.cpp looks for a cancel between the nodes of
+/// How long a model has to end what it is at, behind a cancel or its deadline, and to give its memory back: whisper.cpp looks for a cancel between the nodes of
 /// its graphs, and a GB takes milliseconds to free.
 const UNLOADING: Duration = Duration::from_secs(10);

@@ -16,7 +16,7 @@ use parking_lot::{Condvar, Mutex};
 
 use super::{GRACE, ending};
 use crate::infer::model::LoadError;
-use crate::infer::note;
+use crate::infer::{full_memory, note};
 use crate::memory::probes::Device;
 
 /// Variables that a worker keeps: where libraries and devices are found, where temporary files go, the language of
@@ -244,19 +244,6 @@ fn is_kept(name: &str) -> bool {
 /// What a line says of full memory is about the end when at most so many came behind it: ggml says it once where it
 /// fails, whisper.cpp and the abort a line or two each.
 const LAST_WORDS: u32 = 8;
-/// What is written where memory runs out: by ggml (its CPU's allocator, its CUDA pool, its buffers), by Rust and by C++.
-const FULL_MEMORY: [&str; 5] = [
-    "insufficient memory",
-    "out of memory",
-    "failed to allocate",
-    "memory allocation of",
-    "std::bad_alloc",
-];
-
-fn is_about_full_memory(line: &str) -> bool {
-    FULL_MEMORY.iter().any(|text| line.contains(text))
-}
-
 /// Until it is closed; returns the last line.
 fn pass_on(pid: u32, stderr: ChildStderr, fate: &Fate) -> String {
     let mut input = BufReader::new(stderr);
@@ -271,7 +258,7 @@ fn pass_on(pid: u32, stderr: ChildStderr, fate: &Fate) -> String {
         }
         last = String::from_utf8_lossy(&line).trim_end().to_owned();
         note(false, &format!("scribe-worker {pid}: {last}"));
-        since = match is_about_full_memory(&last) {
+        since = match full_memory::is_told_in(&last) {
             true => 0,
             false => since.saturating_add(1),
         };
@@ -294,27 +281,6 @@ mod tests {
             ("GST_DEBUG", false),
         ] {
             assert_eq!(is_kept(name), kept, "{name}");
-        }
-    }
-
-    #[test]
-    fn full_memory_is_told_from_other_trouble() {
-        for (line, expected) in [
-            (
-                "ggml_aligned_malloc: insufficient memory (attempted to allocate   6.72 MB)",
-                true,
-            ),
-            (
-                "ggml_backend_cuda_buffer_type_alloc_buffer: allocating 94.20 MiB on device 0: cudaMalloc failed: out of memory",
-                true,
-            ),
-            ("memory allocation of 1984000 bytes failed", true),
-            (
-                "whisper_model_load: tensor 'x' has wrong size in model file",
-                false,
-            ),
-        ] {
-            assert_eq!(is_about_full_memory(line), expected, "{line}");
         }
     }
 

@@ -45,6 +45,8 @@ pub struct RemoteModel {
     /// The last request.
     id: u64,
     budget: fn(&Packed<'_>) -> Duration,
+    /// How much longer the worker has to say that it had no answer in time.
+    grace: Duration,
 }
 
 impl RemoteModel {
@@ -69,6 +71,7 @@ impl RemoteModel {
                 facts,
                 id: 0,
                 budget: deadline::budget,
+                grace: UNLOADING,
             }),
             Ok(Err(error)) => {
                 let _ = shared::part(worker); // for others it goes on
@@ -87,10 +90,12 @@ impl RemoteModel {
             return Err(RunError::DeadBefore(worker.give_up(&Trouble::Gone, None)));
         }
         self.id += 1;
+        let budget = (self.budget)(packed);
         let run = ToWorker::Run {
             model: self.model,
             id: self.id,
             question: packed.question.clone(),
+            budget: deadline::told(budget),
         };
         let frame = encode(&run, &packed.audio)
             .map_err(|e| RunError::Failed(format!("this cannot be sent to the model's process: {e}")))?;
@@ -99,16 +104,19 @@ impl RemoteModel {
             return Err(RunError::Cancelled);
         }
         worker.link().send(frame);
-        let budget = (self.budget)(packed);
+        let limit = budget + self.grace;
         let mut begun = false;
-        match self.wait(worker, budget, cancel, &mut begun) {
+        match self.wait(worker, limit, cancel, &mut begun) {
             Ok(answer) => answer,
             Err(trouble) => {
-                let how = worker.give_up(&trouble, Some(budget));
-                Err(if begun {
-                    RunError::Dead(how)
-                } else {
-                    RunError::DeadBefore(how)
+                let how = worker.give_up(&trouble, Some(limit));
+                let died = true;
+                let full = matches!(trouble, Trouble::Gone) && worker.fate().lacks_memory();
+                Err(match (begun, full) {
+                    // It is not known whose ask was one too many: who was at work bears it.
+                    (true, true) => RunError::NoMemory { how, begun, died },
+                    (true, false) => RunError::Dead(how),
+                    (false, _) => RunError::DeadBefore(how),
                 })
             }
         }
@@ -118,13 +126,13 @@ impl RemoteModel {
     fn wait(
         &self,
         worker: &Worker,
-        budget: Duration,
+        limit: Duration,
         cancel: &Cancel,
         begun: &mut bool,
     ) -> Result<Result<Reply, RunError>, Trouble> {
         let mut patience = Patience {
             silent: SILENT_BEATS,
-            all: Some(deadline::waits(budget)),
+            all: Some(deadline::waits(limit)),
         };
         loop {
             if cancel.is_set() {

@@ -73,7 +73,8 @@ fn who_beats_and_never_answers_is_ended_at_the_deadline() {
     for (then, over_it) in [(vec![News::Begun { id: 1 }], true), (vec![], false)] {
         let folder = tempfile::tempdir().unwrap();
         let mut model = loaded(folder.path(), &then);
-        model.budget = |_| Duration::from_secs(2);
+        model.budget = |_| Duration::from_secs(1);
+        model.grace = Duration::from_secs(1);
         let pid = model.worker.as_ref().unwrap().pid();
         let error = model.recognize(&window(), &Cancel::default()).unwrap_err();
         let (RunError::Dead(how) | RunError::DeadBefore(how)) = &error else {
