@@ -279,3 +279,32 @@ fn inner_in_this_process() {
     }
     println!("tried: ");
 }
+
+/// ONNX Runtime says it instead of ending the process: while it loads a model, tries it, and is at work.
+#[test]
+fn the_speaker_models_say_that_memory_is_full() {
+    let folder = tempfile::tempdir().unwrap();
+    let library = library(folder.path());
+    for from in ["1", "60", "200"] {
+        let tried = again("full_memory::inner_speaker_models", folder.path(), |command| {
+            command.env("LD_PRELOAD", &library).env("FULL_FROM", from);
+        });
+        assert_eq!(tried, 1, "from the block {from} on");
+    }
+}
+
+#[test]
+fn inner_speaker_models() {
+    if folder().is_none() {
+        return;
+    }
+    let (_, error) = common::try_run(&format!(
+        "filesrc location={} ! decodebin ! scriberesample ! scribediarizer threads=1 isolation=none ! fakesink",
+        common::quoted(&common::recording("conversation.flac"))
+    ));
+    let error = error.expect("an ERROR");
+    for text in ["out of memory: ONNX Runtime", "bad_alloc", "free memory"] {
+        assert!(error.contains(text), "{error}");
+    }
+    println!("tried: ");
+}

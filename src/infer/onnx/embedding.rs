@@ -208,13 +208,12 @@ impl EmbeddingModel {
                         )));
                     }
                 },
-                Err(_) if self.least_rows < MOST_LEAST_ROWS => self.least_rows *= 2,
-                Err(e) => {
-                    return Err(file.wrong(format_args!(
-                        "it does not run on {} frames of {bands} bands ({e})",
-                        self.least_rows
-                    )));
+                // Too little is another matter than too little memory.
+                Err(e) if self.least_rows >= MOST_LEAST_ROWS || matches!(e, RunError::NoMemory { .. }) => {
+                    let input = format!("{} frames of {bands} bands", self.least_rows);
+                    return Err(file.does_not_run(input, &e));
                 }
+                Err(_) => self.least_rows *= 2,
             }
         }
     }

@@ -174,7 +174,7 @@ impl SegmentationModel {
                 0,
                 &Cancel::default(),
             )
-            .map_err(|e| file.wrong(format_args!("it does not run on {window} samples ({e})")))?;
+            .map_err(|e| file.does_not_run(format_args!("{window} samples"), &e))?;
         let classes = self.powerset.classes();
         let frames = match output.shape[..] {
             [n, frames, width] if n == batch as i64 && width == classes as i64 && frames > 0 => {

@@ -56,6 +56,14 @@ impl ModelFile<'_> {
         ))
     }
 
+    /// An error for a model that does not run on `input` when it is tried.
+    pub(super) fn does_not_run(&self, input: impl fmt::Display, error: &RunError) -> LoadError {
+        match error {
+            RunError::NoMemory { how, .. } => LoadError::NoMemory(how.clone()),
+            error => self.wrong(format_args!("it does not run on {input} ({error})")),
+        }
+    }
+
     /// Bytes that it has.
     pub(super) fn size(&self) -> Result<u64, LoadError> {
         match self.source {
