@@ -120,7 +120,7 @@ fn the_latency_is_told_before_anything_is_loaded() {
         .build()
         .unwrap();
     for (mode, live, expected) in [
-        ("auto", true, 4_500),
+        ("auto", true, 5_000),
         ("auto", false, 0),
         ("offline", true, 0),
         ("online", true, 3_500),

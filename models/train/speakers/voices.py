@@ -103,6 +103,41 @@ RECORDED |= {
     )
     for language in "fr ru ro ca bg es be el da lt nl".split()
 }
+RECORDED |= {
+    f"kajongg-{name.replace('/', '-')}": ("kajongg", f"kajongg/voices/{name}/*", name[-5], language)
+    for name, language in {
+        "male1": "en",
+        "male2": "en",
+        "female1": "en",
+        "female2": "en",
+        "de/male1": "de",
+        "de/male2": "de",
+        "de/female1": "de",
+        "de/female2": "de",
+    }.items()
+}
+RECORDED |= {
+    f"qabcs-{language}": ("qabcs-data", f"qabcs/abcs/{language}/sounds/*/*", "", language)
+    for language in "pl be ru de uk fr en en_gb".split()
+}
+# Soldiers and such, each with an actor's voice; some of them also growl.
+RECORDED |= {
+    f"megaglest-{faction}-{unit}": (
+        "megaglest-data",
+        f"games/megaglest/techs/megapack/factions/{faction}/units/{unit}/sounds/*",
+        "",
+        "en",
+    )
+    for faction, units in {
+        "norsemen": "swordman cudgel_lady battleaxe spearman valkyrie",
+        "persian": "stickfighter swordman princess fakir magician",
+        "magic": "initiate battlemage summoner archmage",
+        "indian": "shaman fire_archer archer stickfighter spearman horseman",
+        "egypt": "spearman",
+    }.items()
+    for unit in units.split()
+}
+RECORDED["warmux"] = ("warmux-data", "games/warmux/sound/default/voices/*", "", "en")
 
 HELD_OUT = set(
     "flite-rms festival-machac festival-lp espeak-f3 espeak-m7 espeak-Andy espeak-linda"

@@ -81,7 +81,7 @@ pub struct Diarizer {
         nick = "Shortest turn", blurb = "Shorter turns are dropped, in ms", mutable_ready)]
     #[property(name = "min-duration-off", get, set, type = i32, member = min_duration_off, minimum = -1,
         maximum = 60_000, default = -1, nick = "Shortest pause", blurb = "Shorter pauses of a speaker are filled, in ms; \
-        -1 fills 1000 (offline 1500) behind the bundled segmentation model and none behind others", mutable_ready)]
+        -1 fills 1500 behind the bundled segmentation model and none behind others", mutable_ready)]
     #[property(name = "exclusive", get, set, type = bool, member = exclusive, nick = "Exclusive",
         blurb = "One speaker at a time: no turns overlap", mutable_ready)]
     #[property(name = "enrollment", get, set, type = Option<String>, member = enrollment, nick = "Enrollment",

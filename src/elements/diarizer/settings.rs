@@ -185,7 +185,6 @@ pub(crate) struct SessionConfig {
     bounds: [Option<u32>; 3],
     min_duration_on: u64,
     min_duration_off: u64,
-    min_duration_off_offline: u64,
     exclusive: bool,
     pub plda: Option<Arc<Plda>>,
     pub voices: Voices,
@@ -200,10 +199,8 @@ fn set(n: u32) -> Option<u32> {
 }
 
 /// Pauses that are filled behind the bundled segmentation model, in ms. It was trained on where voices sound, and cuts at
-/// breaths; people who write down turns do not (`models/SPEAKERS.md` has what this gains).
-const BUNDLED_PAUSE: u32 = 1_000;
-/// The same where the whole recording is known, and nothing waits for a pause to be over. Readers pause for up to 1.5 s (ADR 14).
-const BUNDLED_PAUSE_OFFLINE: u32 = 1_500;
+/// breaths; people who write down turns do not, and readers pause for up to 1.5 s (ADR 14).
+const BUNDLED_PAUSE: u32 = 1_500;
 
 fn milliseconds(ms: u32) -> u64 {
     u64::from(ms) * (seconds(1.0) / 1_000)
@@ -212,13 +209,9 @@ fn milliseconds(ms: u32) -> u64 {
 impl Settings {
     /// Pauses up to this are filled online, in ms.
     pub fn pause(&self) -> u32 {
-        self.pause_of(BUNDLED_PAUSE)
-    }
-
-    fn pause_of(&self, bundled: u32) -> u32 {
         let is_bundled = self.segmentation_model.as_deref().is_none_or(str::is_empty);
         // pyannote 3.1, and so models of its kind: pauses as they are.
-        let usual = if is_bundled { bundled } else { 0 };
+        let usual = if is_bundled { BUNDLED_PAUSE } else { 0 };
         u32::try_from(self.min_duration_off).unwrap_or(usual)
     }
 
@@ -280,7 +273,6 @@ impl Settings {
                 bounds: [set(self.num_speakers), min, max],
                 min_duration_on: milliseconds(self.min_duration_on),
                 min_duration_off: milliseconds(self.pause()),
-                min_duration_off_offline: milliseconds(self.pause_of(BUNDLED_PAUSE_OFFLINE)),
                 exclusive: self.exclusive,
                 plda: None,
                 voices: Voices::default(),
@@ -351,7 +343,7 @@ impl SessionConfig {
             min_speakers,
             max_speakers,
             min_duration_on: self.min_duration_on,
-            min_duration_off: self.min_duration_off_offline,
+            min_duration_off: self.min_duration_off,
             exclusive: self.exclusive,
             pieces: self.takes_pieces(facts).then(|| self.piece_rule()),
             ..OfflineConfig::default()

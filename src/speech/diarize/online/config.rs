@@ -53,9 +53,9 @@ pub struct PieceDistances {
 }
 
 impl Default for PieceDistances {
-    /// For the bundled models (ADR 14).
+    /// For the bundled models (ADR 17).
     fn default() -> Self {
-        PieceDistances { near: 0.55, far: 0.7 }
+        PieceDistances { near: 0.5, far: 0.6 }
     }
 }
 

@@ -7,7 +7,7 @@ use crate::speech::diarize::vectors::{dot, normalised};
 use crate::speech::diarize::{Bounds, Hysteresis};
 
 /// How pieces become speakers. The defaults fit the bundled embedding model; chosen on conversations of held-out voices and
-/// looked at on recordings of people (ADR 14).
+/// looked at on recordings of people (ADRs 14 and 17).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PieceRule {
     /// Pieces whose mean cosine distance is less are one speaker's to begin with, 0 to 2.
@@ -23,10 +23,10 @@ pub struct PieceRule {
 impl Default for PieceRule {
     fn default() -> Self {
         PieceRule {
-            distance: 0.55,
+            distance: 0.5,
             sticky: Sticky {
                 // The median of two pieces of one person, held out or recorded elsewhere.
-                within: 0.42,
+                within: 0.37,
                 acoustic: 0.04,
                 speaker: 0.3,
                 stay: 0.5,
