@@ -10,8 +10,6 @@ that of `embedding_train.py` without classes.
 """
 
 import argparse
-import os
-import sys
 import time
 from pathlib import Path
 
@@ -24,7 +22,7 @@ from augment import RATE, Augmenter
 from bank import Bank
 from embedding_data import FORMANT_JITTER, MASK_BINS, MASK_SHARE, SHARES
 from embedding_network import BREADTH, EMBEDDING, Embedder
-from embedding_train import AVERAGE, CHECKPOINT_SECONDS, DECAY, FRAMES, MALLOC, WARM
+from embedding_train import CHECKPOINT_SECONDS, DECAY, FRAMES, averaged, run, save, schedule
 from features import features
 from published import networks
 
@@ -140,14 +138,6 @@ class Loss(nn.Module):
         return found + PULL * (1 - own.mean()) + PULL * angles, hits, own.mean()
 
 
-def save(path, network, average):
-    """Write a checkpoint, never half of one."""
-    part = path.with_suffix(".part")
-    state = {"network": network.state_dict(), "average": average.module.state_dict()}
-    torch.save(state, part)
-    part.rename(path)
-
-
 def train(options):
     """The loop."""
     torch.set_num_threads(1)
@@ -157,13 +147,7 @@ def train(options):
     network = Embedder()
     if options.start:
         network.load_state_dict(torch.load(options.start, weights_only=True)["average"])
-    network.stem.to(memory_format=torch.channels_last)
-    network.planes.to(memory_format=torch.channels_last)
-    average = torch.optim.swa_utils.AveragedModel(
-        network,
-        multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(AVERAGE),
-        use_buffers=True,
-    )
+    average = averaged(network)
     while len(bases.samples) < FIRST:
         bases.add(4 * FRESH)
     loss = Loss(bases.targets, bases.hints)
@@ -177,8 +161,7 @@ def train(options):
         bases.add(FRESH)
         feats, targets, hints = bases.batch(FRAMES, STRENGTH)
         for group in optimizer.param_groups:
-            rise = min(done / WARM, 1)
-            group["lr"] = options.rate * (rise * 0.5 * (1 + np.cos(np.pi * done)) + 1e-3)
+            group["lr"] = options.rate * schedule(done)
         with torch.autocast("cpu", dtype=torch.bfloat16):
             embeddings = network(feats)
         value, hits, own = loss(embeddings.float(), targets)
@@ -211,13 +194,4 @@ if __name__ == "__main__":
     )
     parser.add_argument("bank", type=Path)
     parser.add_argument("teacher", type=Path)
-    parser.add_argument("checkpoint", type=Path)
-    parser.add_argument("--minutes", type=float, required=True)
-    parser.add_argument("--start", type=Path)
-    parser.add_argument("--rate", type=float, default=RATE_OF_LEARNING)
-    parser.add_argument("--seed", type=int, default=1)
-    options = parser.parse_args()
-    if not os.environ.get("MALLOC_MMAP_THRESHOLD_"):
-        os.environ.update({name: str(size) for name, size in MALLOC.items()})
-        os.execv(sys.executable, [sys.executable, *sys.argv])
-    train(options)
+    run(parser, train, RATE_OF_LEARNING)

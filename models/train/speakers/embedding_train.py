@@ -67,18 +67,38 @@ def schedule(done):
     return min(done / WARM, 1) * 0.5 * (1 + np.cos(np.pi * done)) + 1e-3
 
 
-def save(path, network, average, loss):
+def save(path, network, average, **others):
     """Write a checkpoint, never half of one."""
     part = path.with_suffix(".part")
-    torch.save(
-        {
-            "network": network.state_dict(),
-            "average": average.module.state_dict(),
-            "classes": loss.state_dict(),
-        },
-        part,
-    )
+    parts = {"network": network, "average": average.module, **others}
+    torch.save({name: module.state_dict() for name, module in parts.items()}, part)
     part.rename(path)
+
+
+def averaged(network):
+    """The network, ready to be trained, and the moving average of its weights."""
+    # Convolutions in two dimensions are faster with the channels last.
+    network.stem.to(memory_format=torch.channels_last)
+    network.planes.to(memory_format=torch.channels_last)
+    return torch.optim.swa_utils.AveragedModel(
+        network,
+        multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(AVERAGE),
+        use_buffers=True,
+    )
+
+
+def run(parser, train, rate):
+    """Add what both ways to train are told, and begin, in a process that keeps its big blocks."""
+    parser.add_argument("checkpoint", type=Path)
+    parser.add_argument("--minutes", type=float, required=True)
+    parser.add_argument("--start", type=Path)
+    parser.add_argument("--rate", type=float, default=rate)
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    if not os.environ.get("MALLOC_MMAP_THRESHOLD_"):
+        os.environ.update({name: str(size) for name, size in MALLOC.items()})
+        os.execv(sys.executable, [sys.executable, *sys.argv])
+    train(options)
 
 
 def train(options):
@@ -90,16 +110,10 @@ def train(options):
     if options.start:
         state = torch.load(options.start, weights_only=True)
         network.load_state_dict(state["network"], strict=False)
-        if state["classes"]["directions"].shape == loss.directions.shape:
-            loss.load_state_dict(state["classes"])
-    # Convolutions in two dimensions are faster with the channels last.
-    network.stem.to(memory_format=torch.channels_last)
-    network.planes.to(memory_format=torch.channels_last)
-    average = torch.optim.swa_utils.AveragedModel(
-        network,
-        multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(AVERAGE),
-        use_buffers=True,
-    )
+        classes = state.get("classes")  # a checkpoint of embedding_distil.py has none
+        if classes and classes["directions"].shape == loss.directions.shape:
+            loss.load_state_dict(classes)
+    average = averaged(network)
     optimizer = torch.optim.AdamW(
         [*network.parameters(), *loss.parameters()], RATE, weight_decay=DECAY
     )
@@ -134,9 +148,9 @@ def train(options):
             )
             recent = []
         if time.time() - saved > CHECKPOINT_SECONDS:
-            save(options.checkpoint, network, average, loss)
+            save(options.checkpoint, network, average, classes=loss)
             saved = time.time()
-    save(options.checkpoint, network, average, loss)
+    save(options.checkpoint, network, average, classes=loss)
 
 
 if __name__ == "__main__":
@@ -144,13 +158,4 @@ if __name__ == "__main__":
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("bank", type=Path)
-    parser.add_argument("checkpoint", type=Path)
-    parser.add_argument("--minutes", type=float, required=True)
-    parser.add_argument("--start", type=Path)
-    parser.add_argument("--rate", type=float, default=RATE)
-    parser.add_argument("--seed", type=int, default=1)
-    options = parser.parse_args()
-    if not os.environ.get("MALLOC_MMAP_THRESHOLD_"):
-        os.environ.update({name: str(size) for name, size in MALLOC.items()})
-        os.execv(sys.executable, [sys.executable, *sys.argv])
-    train(options)
+    run(parser, train, RATE)
