@@ -2,7 +2,7 @@
 //! after every tenth of the cycles, and how long one takes. Descriptors, threads and children must not become more (idle threads
 //! of GStreamer end after a while); the resident set must level out.
 //!
-//!     cargo bench --bench cycles -- [CYCLES [none|process]]
+//!     cargo bench --bench cycles -- [CYCLES [none|process [ELEMENT]]]
 
 #[path = "../tests/common/mod.rs"]
 mod common;
@@ -28,6 +28,7 @@ fn main() {
         .next()
         .map_or(1000, |n| n.parse().expect("CYCLES is a number"));
     let only = arguments.next();
+    let only_element = arguments.next();
     common::init();
     for isolation in ["none", "process"] {
         if only.as_deref().is_some_and(|only| only != isolation) {
@@ -39,6 +40,9 @@ fn main() {
             // Both at once, in one worker.
             ("scribebin", "whisper-model=bundled residency=concurrent"),
         ] {
+            if only_element.as_deref().is_some_and(|only| only != name) {
+                continue;
+            }
             run(name, properties, isolation, cycles);
         }
     }
